@@ -1,0 +1,91 @@
+"""Judges a store of posts, bucket by bucket: every post gets its verdict, and the counts add up."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import store, threads
+from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from filters import funnel
+from filters.rule import Rule, judge
+from filters.scores import score_texts
+from filters.toxicity import LABELS, Scorer, Toxicity, open_scorer
+
+FUNNEL = "funnel.json"
+
+
+def judge_posts(posts: Path, out: Path, rules: Sequence[Rule], scores: Path, progress: Progress = silent) -> funnel.Funnel:
+    """Writes the posts of a store with `target_reason` and `context_reason` to `out`, in the same buckets, and `funnel.json`.
+
+    Args:
+        scores: the folder in which the scores of models are kept, by the hash of the text, for this run and others.
+
+    Raises:
+        UserError: `posts` is no store of posts.
+        RuleError: a rule's model cannot be loaded.
+    """
+    report_of(posts)
+    buckets = store.bucket_numbers(posts)
+    toxicity = next((rule for rule in rules if isinstance(rule, Toxicity)), None)
+    scorer = _Lazy(toxicity)
+
+    def work(folder: Path, number: int, item: str) -> dict[str, Any]:
+        judged = _judge_bucket(store.read_bucket(posts, int(item)), rules, scorer, scores, progress)
+        store.write_parquet(judged, store.bucket_folder(folder, int(item)) / "part-0000.parquet")
+        progress("filter", number + 1, len(buckets))
+        return funnel.count(judged, rules).to_dict()
+
+    def finish(folder: Path, counts: list[dict[str, Any]]) -> dict[str, Any]:
+        total = funnel.Funnel(**counts[0])
+        for count in counts[1:]:
+            total += funnel.Funnel(**count)
+        store.write_json(total.to_dict(), folder / FUNNEL)
+        return total.to_dict()
+
+    made_from = fingerprint("judged", made_by(posts), [(rule.name(), asdict(rule)) for rule in rules])
+    return funnel.Funnel(**run_stage(out, made_from, [str(bucket) for bucket in buckets], work, finish))
+
+
+class _Lazy:
+    """The scorer of a rule, loaded when a text is to be scored and not before."""
+
+    def __init__(self, rule: Toxicity | None) -> None:
+        self._rule = rule
+        self._scorer: Scorer | None = None
+
+    def get(self) -> Scorer:
+        if self._scorer is None:
+            assert self._rule is not None
+            self._scorer = open_scorer(self._rule.scorer)
+        return self._scorer
+
+
+def _judge_bucket(posts: pl.DataFrame, rules: Sequence[Rule], scorer: _Lazy, scores: Path, progress: Progress) -> pl.DataFrame:
+    """All cheap rules in one pass; then the model, on the distinct texts of replies that still stand in a conversation."""
+    cheap = [rule for rule in rules if not isinstance(rule, Toxicity)]
+    judged = judge(posts, cheap)
+    for rule in rules:
+        if isinstance(rule, Toxicity):
+            standing = threads.chains(judged, 2).turns[:, -1]
+            if not len(standing):
+                continue
+            texts = judged["text"][standing]
+            found = score_texts(texts, scorer.get(), scores, lambda done, of: progress("toxicity", done, of))
+            columns = {f"toxicity.{label}": found[label] if label in found.columns else pl.lit(None, pl.Float32) for label in LABELS}
+            scored = found.select(**columns).with_columns(pl.Series("row", standing))
+            rows = judged.with_columns(pl.int_range(pl.len()).alias("row")).join(scored, on="row", how="left", maintain_order="left")
+            judged = judge(rows, [rule]).drop("row", *columns)
+    return judged
+
+
+def explain(judged: Path, post_id: str) -> dict[str, Any] | None:
+    """The verdict on one post, with its text and lineage; None where the folder does not hold it."""
+    report_of(judged)
+    for bucket in store.bucket_numbers(judged):
+        found = store.read_bucket(judged, bucket).filter(pl.col("id") == post_id)
+        if found.height:
+            return found.to_dicts()[0]
+    return None

@@ -1,0 +1,112 @@
+"""Judged posts to samples on disk: conversations, rendered by a template and split by thread."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate import store, threads
+from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from curate.splits import SPLITS, split_of
+from formats.errors import UserError
+from formats.render import render
+from formats.template import Template
+
+TEMPLATE_FILE = "template.toml"
+ROWS_PER_GROUP = 50_000
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What became of the posts that the filter kept as targets: `targets == roots + without_context + samples`."""
+
+    targets: int
+    roots: int
+    without_context: int
+    samples: int
+    train: int
+    validation: int
+    test: int
+
+    def __post_init__(self) -> None:
+        if self.targets != self.roots + self.without_context + self.samples or self.samples != self.train + self.validation + self.test:
+            raise ValueError(f"the samples do not add up: {self}")
+
+
+def make_samples(
+    judged: Path,
+    out: Path,
+    template: Template,
+    *,
+    max_turns: int,
+    shares: tuple[float, float, float],
+    seed: int,
+    progress: Progress = silent,
+) -> Sampled:
+    """Writes `train.parquet`, `validation.parquet`, `test.parquet` and `template.toml` to `out`.
+
+    Args:
+        max_turns: turns of a conversation at most, the reply included.
+        shares: of train, validation and test; whole threads are split, so small forums come near them only.
+
+    Raises:
+        UserError: `judged` is no folder of judged posts, or no reply is left that has a turn before it.
+    """
+    report_of(judged)
+    buckets = store.bucket_numbers(judged)
+
+    def work(folder: Path, number: int, item: str) -> dict[str, int]:
+        posts = store.read_bucket(judged, int(item))
+        found = threads.chains(posts, max_turns)
+        samples = render(threads.conversations(posts, found), template)
+        split = split_of(samples["thread_id"], shares, seed)
+        counts = {"targets": int(posts["target_reason"].is_null().sum()), "roots": found.roots, "without_context": found.without_context}
+        for name in SPLITS:
+            chosen = samples.filter(split == name)
+            counts[name] = chosen.height
+            store.write_parquet(chosen, folder / f".{name}-{number:04d}.parquet")
+        progress("format", number + 1, len(buckets))
+        return counts
+
+    def finish(folder: Path, counts: list[dict[str, int]]) -> dict[str, Any]:
+        total = {key: sum(count[key] for count in counts) for key in counts[0]}
+        sampled = Sampled(**total, samples=sum(total[name] for name in SPLITS))
+        if not sampled.train:
+            raise UserError(
+                f"{judged}: no reply is left to learn: {sampled.targets} posts pass the filters, {sampled.roots} of them open a thread, "
+                f"{sampled.without_context} have no turn before them that stands, {sampled.samples} become samples, 0 of them for training; "
+                "loosen the filters (see its funnel.json) or import more"
+            )
+        for name in SPLITS:
+            _join([folder / f".{name}-{number:04d}.parquet" for number in range(len(counts))], folder / f"{name}.parquet")
+        (folder / TEMPLATE_FILE).write_text(template.to_toml(), encoding="utf-8")
+        return asdict(sampled)
+
+    made_from = fingerprint("samples", made_by(judged), asdict(template), max_turns, shares, seed)
+    return Sampled(**run_stage(out, made_from, [str(bucket) for bucket in buckets], work, finish))
+
+
+def read_samples(folder: Path, split: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """One split of a samples folder.
+
+    Raises:
+        UserError: the folder holds no such split.
+    """
+    path = folder / f"{split}.parquet"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a folder that `lorum format` or `lorum curate-and-train` wrote")
+    return pl.read_parquet(path, columns=list(columns) if columns else None)
+
+
+def _join(parts: list[Path], path: Path) -> None:
+    """Puts the parts of all buckets into one file, a part at a time."""
+    schema = pq.read_schema(parts[0])
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for part in parts:
+            table: pa.Table = pq.read_table(part, schema=schema)
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            part.unlink()

@@ -1,0 +1,1 @@
+"""Where posts come from: a file each."""

@@ -1,0 +1,149 @@
+"""Reddit's archives (Pushshift, Arctic Shift): comments and submissions of every era, told apart row by row.
+
+The fields drifted over the years; what each era did is in the expressions below. `source` of these posts is `reddit`.
+"""
+
+import polars as pl
+
+from curate.posts import POSTS, TIME
+from curate.sources.ndjson import ROW
+
+SOURCE = "reddit"
+
+FIELDS = (
+    "id", "author", "author_fullname", "subreddit", "permalink", "created_utc", "edited", "retrieved_on", "retrieved_utc", "score",
+    "score_hidden", "hide_score", "stickied", "distinguished", "removal_reason", "_meta",
+    # comments
+    "body", "link_id", "parent_id", "is_submitter", "author_flair_text",
+    # submissions
+    "title", "selftext", "url", "link_flair_text", "upvote_ratio", "num_comments", "over_18", "promoted", "is_created_from_ads_ui",
+    "removed_by_category",
+)  # fmt: skip
+"""The fields that are read; all others of a record are passed over by the parser."""
+
+_REMOVED_BY = {
+    "moderator": "moderator", "automod_filtered": "moderator", "reddit": "admin", "community_ops": "admin", "anti_evil_ops": "admin",
+    "deleted": "author", "author": "author", "content_takedown": "legal", "copyright_takedown": "legal",
+}  # fmt: skip
+
+_TEXT_MARKERS = (
+    (r"^\[ ?deleted( by user)? ?\]$", "author"),
+    (r"^\[ ?removed ?\]$", "moderator"),
+    (r"^\[ ?removed by reddit (in response to|due to) a (copyright|legal).*\]$", "legal"),
+    (r"^\[ ?removed by reddit.*\]$", "admin"),
+)
+"""What stands in the place of a removed text, without regard to case."""
+
+
+def fault(records: pl.DataFrame) -> pl.Series:
+    """Why each record cannot become a post; null where it can."""
+    comment = pl.col("body").is_not_null() | pl.col("link_id").is_not_null()
+    reasons = (
+        pl.when(pl.col("id").fill_null("") == "").then(pl.lit("no id")),
+        pl.when(~comment & pl.col("title").is_null()).then(pl.lit("neither a comment (body) nor a submission (title)")),
+        pl.when(comment & (pl.col("link_id").fill_null("") == "")).then(pl.lit("a comment without its thread (link_id)")),
+    )
+    return records.select(pl.coalesce(*reasons).alias("reason")).to_series()
+
+
+def to_posts(records: pl.DataFrame, file: str) -> pl.DataFrame:
+    """Records without fault as posts, row by row.
+
+    Args:
+        records: the columns `FIELDS`, all String, and `source_row`.
+        file: what to write as `source_file`.
+    """
+    comment = pl.col("link_id").is_not_null()
+    own_id = pl.col("id").str.replace(r"^t[13]_", "")
+    content = _text(pl.when(comment).then(pl.col("body")).otherwise(pl.col("selftext")))
+    author = pl.col("author")
+    columns = {
+        "id": pl.when(comment).then("t1_" + own_id).otherwise("t3_" + own_id),
+        "thread_id": pl.when(comment).then(_fullname(pl.col("link_id"))).otherwise("t3_" + own_id),
+        "parent_id": pl.when(comment).then(pl.coalesce(_parent(), _fullname(pl.col("link_id")))),
+        "kind": pl.when(comment).then(pl.lit("comment")).otherwise(pl.lit("submission")),
+        "source": pl.lit(SOURCE),
+        "community": pl.col("subreddit"),
+        "permalink": pl.col("permalink"),
+        "author": pl.when(~author.is_in(["[deleted]", "[removed]", ""])).then(author),
+        "author_id": pl.col("author_fullname"),
+        "is_submitter": _boolean("is_submitter"),
+        "created_at": _time(pl.col("created_utc")),
+        "edited_at": _time(pl.col("edited")),
+        "retrieved_at": _time(pl.coalesce("retrieved_on", "retrieved_utc")),
+        "title": _text(pl.col("title")),
+        "text": content,
+        "url": _unescape(pl.col("url")),
+        "flair": _unescape(pl.when(comment).then(pl.col("author_flair_text")).otherwise(pl.col("link_flair_text"))),
+        "score": pl.when(~pl.coalesce(_boolean("score_hidden"), _boolean("hide_score"), False)).then(_whole(pl.col("score"))),
+        "upvote_ratio": pl.col("upvote_ratio").cast(pl.Float32, strict=False),
+        "num_replies": _whole(pl.col("num_comments")),
+        "nsfw": _boolean("over_18"),
+        "stickied": _boolean("stickied"),
+        "promoted": _boolean("promoted") | _boolean("is_created_from_ads_ui"),
+        "distinguished": pl.col("distinguished"),
+        "removal": _removal(content),
+        "source_file": pl.lit(file),
+        "source_row": pl.col(ROW),
+    }
+    return records.select(columns[name].cast(dtype).alias(name) for name, dtype in POSTS.items())
+
+
+def _fullname(link: pl.Expr) -> pl.Expr:
+    return "t3_" + link.str.replace(r"^t3_", "")
+
+
+def _parent() -> pl.Expr:
+    """The parent's id; some records of 2024 hold it as the number whose base 36 the id is."""
+    parent = pl.col("parent_id")
+    number = parent.str.contains(r"^[0-9]+$")
+    decoded = pl.when(number).then(parent).map_elements(lambda digits: "t1_" + _base36(int(digits)), return_dtype=pl.String)
+    return pl.when(number).then(decoded).otherwise(pl.when(parent != "").then(parent))
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits or "0"
+
+
+def _time(value: pl.Expr) -> pl.Expr:
+    """Seconds since 1970 as integer, float or string; anything else (`false` in `edited`) is null."""
+    seconds = value.cast(pl.Float64, strict=False)
+    sane = seconds.is_between(0, 253_402_300_799)  # the end of the year 9999
+    return (pl.when(sane).then(seconds).cast(pl.Int64) * 1000).cast(TIME)
+
+
+def _whole(value: pl.Expr) -> pl.Expr:
+    return value.cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
+
+
+def _boolean(name: str) -> pl.Expr:
+    value = pl.col(name).str.to_lowercase()
+    return pl.when(value.is_in(["true", "false"])).then(value == "true")
+
+
+def _unescape(value: pl.Expr) -> pl.Expr:
+    """Undoes Reddit's escaping, which knows three entities, exactly once: the ampersand comes last."""
+    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        value = value.str.replace_all(entity, character, literal=True)
+    return value
+
+
+def _text(value: pl.Expr) -> pl.Expr:
+    """Unescaped, without the zero-width spaces of Reddit's editor and without NUL, and stripped."""
+    unescaped = _unescape(value).str.replace_all("\0", "", literal=True)
+    return unescaped.str.replace_all("&#x200B;", "", literal=True).str.replace_all("\u200b", "", literal=True).str.strip_chars()
+
+
+def _removal(content: pl.Expr) -> pl.Expr:
+    reasons = [
+        pl.when(pl.col("removal_reason") == "legal").then(pl.lit("legal")),
+        pl.col("removed_by_category").replace_strict(_REMOVED_BY, default="unknown", return_dtype=pl.String),
+        *(pl.when(content.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TEXT_MARKERS),
+        pl.when(pl.col("_meta").str.contains(r'"(was_deleted_later|was_initially_deleted)": ?true')).then(pl.lit("unknown")),
+    ]
+    known = [reasons[0], pl.when(pl.col("removed_by_category").is_not_null()).then(reasons[1]), *reasons[2:]]
+    return pl.coalesce(*known, pl.lit("none"))

@@ -1,0 +1,134 @@
+"""Posts on disk: Parquet in buckets by thread, so that every later stage works bucket by bucket in bounded memory."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+import xxhash
+
+from curate.posts import POSTS
+
+ROWS_PER_BUCKET = 500_000
+"""Aimed at; a bucket holds at most about a million rows."""
+
+ROWS_PER_PART = 200_000
+"""Rows gathered in memory before parts are written."""
+
+BYTES_PER_ROW = 1_300
+"""Of JSON: the mean of comments and submissions in Reddit's archives lies between 1,200 and 1,900."""
+
+ZSTD_RATIO = 13
+"""JSON bytes a compressed byte of such dumps gives, for the guess of a dump's rows before it is read."""
+
+
+def buckets_for(compressed_bytes: int) -> int:
+    """How many buckets hold a dump of that size: a power of two, so that twice the data is twice the buckets."""
+    rows = compressed_bytes * ZSTD_RATIO / BYTES_PER_ROW
+    return 2 ** max(0, math.ceil(math.log2(max(1.0, rows / ROWS_PER_BUCKET))))
+
+
+def bucket_of(threads: pl.Series, buckets: int) -> pl.Series:
+    """The bucket of each thread id: a hash that is the same on every machine and in every version."""
+    if buckets == 1:
+        return pl.zeros(len(threads), pl.Int64, eager=True).alias("bucket")
+    distinct = threads.unique()
+    numbers = pl.Series([xxhash.xxh32_intdigest(thread) % buckets for thread in distinct], dtype=pl.Int64)
+    return threads.replace_strict(distinct, numbers, return_dtype=pl.Int64).alias("bucket")
+
+
+class PostWriter:
+    """Writes posts of one input file into buckets as they come; parts are named by the file's number, so that a rewrite replaces."""
+
+    def __init__(self, folder: Path, buckets: int, file_number: int) -> None:
+        self._folder, self._buckets, self._file = folder, buckets, file_number
+        self._waiting: list[pl.DataFrame] = []
+        self._rows = 0
+        self._parts = 0
+        for stale in folder.glob(f"bucket=*/part-{file_number:04d}-*.parquet"):
+            stale.unlink()
+
+    def add(self, posts: pl.DataFrame) -> None:
+        """Takes posts in the posts schema."""
+        self._waiting.append(posts)
+        self._rows += posts.height
+        if self._rows >= ROWS_PER_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        if not self._rows:
+            return
+        posts = pl.concat(self._waiting)
+        numbers = bucket_of(posts["thread_id"], self._buckets)
+        for bucket in numbers.unique().sort():
+            chosen = posts.filter(numbers == bucket) if self._buckets > 1 else posts
+            write_parquet(chosen, bucket_folder(self._folder, bucket) / f"part-{self._file:04d}-{self._parts:05d}.parquet")
+        self._waiting, self._rows, self._parts = [], 0, self._parts + 1
+
+
+def bucket_folder(folder: Path, bucket: int) -> Path:
+    """Where the parts of a bucket lie."""
+    return folder / f"bucket={bucket:04d}"
+
+
+def bucket_numbers(folder: Path) -> list[int]:
+    """The buckets that hold posts, in order."""
+    return sorted(int(entry.name.removeprefix("bucket=")) for entry in folder.glob("bucket=*") if any(entry.glob("*.parquet")))
+
+
+def read_bucket(folder: Path, bucket: int) -> pl.DataFrame:
+    """The posts of a bucket in the order in which they were read."""
+    return pl.read_parquet(sorted(bucket_folder(folder, bucket).glob("*.parquet")), hive_partitioning=False)
+
+
+def drop_repeats(folder: Path, bucket: int) -> Iterator[tuple[str, int, str]]:
+    """Rewrites a bucket without the posts whose id came before; yields (file, row, id) of each that went."""
+    parts = sorted(bucket_folder(folder, bucket).glob("*.parquet"))
+    keys = pl.read_parquet(parts, columns=["id", "source_file", "source_row"], hive_partitioning=False)
+    repeats = keys.filter(~pl.col("id").is_first_distinct())
+    if repeats.is_empty():
+        return
+    where = ["source_file", "source_row"]
+    for part in parts:
+        posts = pl.read_parquet(part, hive_partitioning=False)
+        write_parquet(posts.join(repeats.select(where), on=where, how="anti", maintain_order="left"), part)
+    yield from repeats.select("source_file", "source_row", "id").iter_rows()
+
+
+def write_parquet(table: pl.DataFrame, path: Path) -> None:
+    """Writes a table so that the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.tmp")
+    table.write_parquet(unfinished, compression="zstd", compression_level=1, statistics=False)
+    unfinished.replace(path)
+
+
+def write_json(value: object, path: Path) -> None:
+    """Writes JSON so that the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with unfinished.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, ensure_ascii=False, default=str)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def clear(folder: Path, names: Iterable[str]) -> None:
+    """Removes what a stage left that is to be made anew."""
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def empty_posts() -> pl.DataFrame:
+    """A posts table without rows."""
+    return pl.DataFrame(schema=POSTS)

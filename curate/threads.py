@@ -1,0 +1,113 @@
+"""Posts to conversations: the chain of turns before each reply, walked by indexing whole arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from formats.template import BOT
+
+NOBODY = -1
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Reply chains as row numbers into a table of posts.
+
+    `turns` has the shape (replies, max_turns): the reply in the last column, its context before it, `NOBODY` where the chain is
+    shorter. The counts say why a kept target has no conversation.
+    """
+
+    turns: Rows
+    roots: int
+    without_context: int
+
+
+def parents(posts: pl.DataFrame) -> Rows:
+    """The row number of each post's parent, `NOBODY` for roots and for parents that the table does not hold."""
+    rows = posts.select("id", pl.int_range(pl.len()).alias("row"))
+    found = posts.select("parent_id").join(rows, left_on="parent_id", right_on="id", how="left", maintain_order="left")
+    parent = found["row"].fill_null(NOBODY).to_numpy().astype(np.int64)
+    return np.where(parent == np.arange(len(parent)), NOBODY, parent)
+
+
+def chains(judged: pl.DataFrame, max_turns: int) -> Chains:
+    """The chain of every kept target of a judged bucket; a dropped or missing turn cuts the chain there.
+
+    Args:
+        judged: posts with `target_reason` and `context_reason`; all posts of a thread are in the same bucket.
+        max_turns: the turns of a conversation at most, the reply included; at least 2.
+    """
+    parent = parents(judged)
+    stands = judged["context_reason"].is_null().to_numpy()
+    parent = np.where((parent != NOBODY) & stands[parent], parent, NOBODY)
+    target = judged["target_reason"].is_null().to_numpy()
+    root = judged["parent_id"].is_null().to_numpy()
+    replies = np.flatnonzero(target & ~root)
+    with_context = replies[parent[replies] != NOBODY]
+    columns = [with_context]
+    for _ in range(max_turns - 1):
+        last = columns[-1]
+        columns.append(np.where(last == NOBODY, NOBODY, parent[last]))
+    turns = np.stack(columns[::-1], axis=1) if len(with_context) else np.empty((0, max_turns), np.int64)
+    return Chains(turns, int((target & root).sum()), len(replies) - len(with_context))
+
+
+def conversations(judged: pl.DataFrame, found: Chains) -> pl.DataFrame:
+    """A row for each chain: id, thread_id, community, created_at, score of the reply, and `turns` (list of struct id, speaker, text).
+
+    The author of the reply is `Bot` wherever they speak; the others are `Speaker_0`, `Speaker_1`, … in order of appearance. A turn
+    whose author is unknown is a speaker of its own. A submission's text is its title and its self-text.
+    """
+    texts = judged.select(
+        pl.col("id"),
+        pl.concat_str("title", pl.when(pl.col("text") != "").then(pl.col("text")), separator="\n\n", ignore_nulls=True).alias("text"),
+        pl.col("author").rank("dense").alias("author"),
+    )
+    speakers = _speakers(_author_codes(texts["author"], found.turns), found.turns != NOBODY)
+    present = found.turns != NOBODY
+    flat = texts.select("id", "text")[found.turns[present]]
+    names = pl.Series("speaker", speakers[present])
+    turns = (
+        flat.with_columns(
+            pl.when(names < 0).then(pl.lit(BOT)).otherwise("Speaker_" + names.cast(pl.String)).alias("speaker"),
+            pl.Series("conversation", np.nonzero(present)[0]),
+        )
+        .group_by("conversation", maintain_order=True)
+        .agg(pl.struct("id", "speaker", "text").alias("turns"))
+    )
+    replies = judged.select("id", "thread_id", "community", "created_at", "score")[found.turns[:, -1]]
+    return replies.hstack(turns.select("turns")) if replies.height else replies.with_columns(_no_turns())
+
+
+def _no_turns() -> pl.Expr:
+    turn = pl.Struct({"id": pl.String, "speaker": pl.String, "text": pl.String})
+    return pl.lit(None, pl.List(turn)).alias("turns")
+
+
+def _author_codes(authors: pl.Series, turns: Rows) -> Rows:
+    """A number for the author of each turn; unknown ones get a number that nobody else has."""
+    codes = authors.cast(pl.Int64).fill_null(0).to_numpy()
+    unique = np.where(codes > 0, codes, -2 - np.arange(len(codes)))
+    return np.where(turns == NOBODY, NOBODY, unique[turns])
+
+
+def _speakers(authors: Rows, present: NDArray[np.bool_]) -> Rows:
+    """The number of each turn's speaker, -1 for the bot."""
+    width = authors.shape[1]
+    speakers = np.full(authors.shape, -1, np.int64)
+    bot = authors[:, -1]
+    seen = np.zeros(len(authors), np.int64)
+    for column in range(width):
+        other = present[:, column] & (authors[:, column] != bot)
+        number = np.full(len(authors), -1, np.int64)
+        for before in range(column):
+            same = other & (authors[:, before] == authors[:, column])
+            number = np.where(same, speakers[:, before], number)
+        new = other & (number < 0)
+        number = np.where(new, seen, number)
+        seen += new
+        speakers[:, column] = np.where(other, number, -1)
+    return speakers

@@ -1,0 +1,1 @@
+"""Renders conversations into samples, and guards the boundary between a reply and its stop."""

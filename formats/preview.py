@@ -1,0 +1,24 @@
+"""Shows a sample on a terminal: boundaries in colour, what carries loss bright, what does not dim."""
+
+from rich.text import Text
+
+from formats.render import pieces
+from formats.template import Template
+
+CONTEXT, REPLY, BOUNDARY, STOP = "dim", "bold", "cyan", "bold black on yellow"
+
+
+def preview(prompt: str, completion: str, template: Template) -> Text:
+    """A rendered sample with its boundaries marked.
+
+    Without colours the same is readable: the text is the sample itself, character for character, then a mark where the base model's
+    end token follows.
+    """
+    shown = Text()
+    for is_boundary, piece in pieces(prompt, template):
+        shown.append(piece, BOUNDARY if is_boundary else CONTEXT)
+    stop = template.stop if completion.endswith(template.stop) else ""
+    shown.append(completion.removesuffix(stop), REPLY)
+    shown.append(stop, STOP)
+    shown.append("⏹", STOP)
+    return shown
