@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.store import write_json
+from curate.files import read_json, write_json
 from formats.errors import UserError
 
 MANIFEST = ".manifest.json"
@@ -104,8 +104,4 @@ def _beside(out: Path, suffix: str) -> Path:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
+    return read_json(folder / MANIFEST)

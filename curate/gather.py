@@ -138,7 +138,9 @@ def _finish(folder: Path, counts: list[dict[str, int]], buckets: int, files: Seq
     total = {key: sum(count[key] for count in counts) for key in counts[0]}
     if not total["posts"]:
         asked = ", ".join(wanted.subreddits) or "the days asked for"
-        raise UserError(f"{', '.join(map(str, files))}: {total['lines']} lines, and none of them is of {asked}; check the name and the days")
+        raise UserError(
+            f"{', '.join(map(str, files))}: {total['lines']} lines, and none of them is of {asked}; check the name and the days"
+        )
     with (folder / REJECTS).open("w", encoding="utf-8") as rejects:
         for number in range(len(files)):
             part = folder / f"rejects-{number:04d}.jsonl"

@@ -1,6 +1,7 @@
 """Judges a store of posts, bucket by bucket: every post gets its verdict, and the counts add up."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import polars as pl
 
 from curate import store, threads
 from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from curate.files import write_json, write_parquet
 from filters import funnel
 from filters.rule import Rule, judge
 from filters.scores import score_texts
@@ -17,11 +19,30 @@ from filters.toxicity import LABELS, Scorer, Toxicity, open_scorer
 FUNNEL = "funnel.json"
 
 
-def judge_posts(posts: Path, out: Path, rules: Sequence[Rule], scores: Path, progress: Progress = silent) -> funnel.Funnel:
+def scorer_in_background(rules: Sequence[Rule]) -> "Future[Scorer] | None":
+    """Begins to load the model that the rules need, if they need one: it takes seconds in which other work can be done."""
+    names = [rule.scorer for rule in rules if isinstance(rule, Toxicity)]
+    if not names:
+        return None
+    pool = ThreadPoolExecutor(1, thread_name_prefix="load scorer")
+    future = pool.submit(open_scorer, names[0])
+    pool.shutdown(wait=False)
+    return future
+
+
+def judge_posts(
+    posts: Path,
+    out: Path,
+    rules: Sequence[Rule],
+    scores: Path,
+    progress: Progress = silent,
+    scorer: "Future[Scorer] | None" = None,
+) -> funnel.Funnel:
     """Writes the posts of a store with `target_reason` and `context_reason` to `out`, in the same buckets, and `funnel.json`.
 
     Args:
         scores: the folder in which the scores of models are kept, by the hash of the text, for this run and others.
+        scorer: what `scorer_in_background` began to load; loaded here where it is missing.
 
     Raises:
         UserError: `posts` is no store of posts.
@@ -29,12 +50,12 @@ def judge_posts(posts: Path, out: Path, rules: Sequence[Rule], scores: Path, pro
     """
     report_of(posts)
     buckets = store.bucket_numbers(posts)
-    toxicity = next((rule for rule in rules if isinstance(rule, Toxicity)), None)
-    scorer = _Lazy(toxicity)
 
     def work(folder: Path, number: int, item: str) -> dict[str, Any]:
+        nonlocal scorer
+        scorer = scorer or scorer_in_background(rules)
         judged = _judge_bucket(store.read_bucket(posts, int(item)), rules, scorer, scores, progress)
-        store.write_parquet(judged, store.bucket_folder(folder, int(item)) / "part-0000.parquet")
+        write_parquet(judged, store.bucket_folder(folder, int(item)) / "part-0000.parquet")
         progress("filter", number + 1, len(buckets))
         return funnel.count(judged, rules).to_dict()
 
@@ -42,38 +63,26 @@ def judge_posts(posts: Path, out: Path, rules: Sequence[Rule], scores: Path, pro
         total = funnel.Funnel(**counts[0])
         for count in counts[1:]:
             total += funnel.Funnel(**count)
-        store.write_json(total.to_dict(), folder / FUNNEL)
+        write_json(total.to_dict(), folder / FUNNEL)
         return total.to_dict()
 
     made_from = fingerprint("judged", made_by(posts), [(rule.name(), asdict(rule)) for rule in rules])
     return funnel.Funnel(**run_stage(out, made_from, [str(bucket) for bucket in buckets], work, finish))
 
 
-class _Lazy:
-    """The scorer of a rule, loaded when a text is to be scored and not before."""
-
-    def __init__(self, rule: Toxicity | None) -> None:
-        self._rule = rule
-        self._scorer: Scorer | None = None
-
-    def get(self) -> Scorer:
-        if self._scorer is None:
-            assert self._rule is not None
-            self._scorer = open_scorer(self._rule.scorer)
-        return self._scorer
-
-
-def _judge_bucket(posts: pl.DataFrame, rules: Sequence[Rule], scorer: _Lazy, scores: Path, progress: Progress) -> pl.DataFrame:
+def _judge_bucket(
+    posts: pl.DataFrame, rules: Sequence[Rule], scorer: "Future[Scorer] | None", scores: Path, progress: Progress
+) -> pl.DataFrame:
     """All cheap rules in one pass; then the model, on the distinct texts of replies that still stand in a conversation."""
     cheap = [rule for rule in rules if not isinstance(rule, Toxicity)]
     judged = judge(posts, cheap)
     for rule in rules:
-        if isinstance(rule, Toxicity):
+        if isinstance(rule, Toxicity) and scorer:
             standing = threads.chains(judged, 2).turns[:, -1]
             if not len(standing):
                 continue
             texts = judged["text"][standing]
-            found = score_texts(texts, scorer.get(), scores, lambda done, of: progress("toxicity", done, of))
+            found = score_texts(texts, scorer.result(), scores, lambda done, of: progress("toxicity", done, of))
             columns = {f"toxicity.{label}": found[label] if label in found.columns else pl.lit(None, pl.Float32) for label in LABELS}
             scored = found.select(**columns).with_columns(pl.Series("row", standing))
             rows = judged.with_columns(pl.int_range(pl.len()).alias("row")).join(scored, on="row", how="left", maintain_order="left")

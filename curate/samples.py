@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate import store, threads
 from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from curate.files import write_parquet
 from curate.splits import SPLITS, split_of
 from formats.errors import UserError
 from formats.render import render
@@ -60,7 +59,7 @@ def make_samples(
     buckets = store.bucket_numbers(judged)
 
     def work(folder: Path, number: int, item: str) -> dict[str, int]:
-        posts = store.read_bucket(judged, int(item))
+        posts = store.read_bucket(judged, int(item), threads.COLUMNS)
         found = threads.chains(posts, max_turns)
         samples = render(threads.conversations(posts, found), template)
         split = split_of(samples["thread_id"], shares, seed)
@@ -68,7 +67,7 @@ def make_samples(
         for name in SPLITS:
             chosen = samples.filter(split == name)
             counts[name] = chosen.height
-            store.write_parquet(chosen, folder / f".{name}-{number:04d}.parquet")
+            write_parquet(chosen, folder / f".{name}-{number:04d}.parquet")
         progress("format", number + 1, len(buckets))
         return counts
 
@@ -103,10 +102,10 @@ def read_samples(folder: Path, split: str, columns: Sequence[str] | None = None)
 
 
 def _join(parts: list[Path], path: Path) -> None:
-    """Puts the parts of all buckets into one file, a part at a time."""
-    schema = pq.read_schema(parts[0])
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
-        for part in parts:
-            table: pa.Table = pq.read_table(part, schema=schema)
-            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
-            part.unlink()
+    """Puts the parts of all buckets into one file, streaming."""
+    if len(parts) == 1:
+        parts[0].rename(path)
+        return
+    pl.scan_parquet(parts).sink_parquet(path, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP)
+    for part in parts:
+        part.unlink()

@@ -1,16 +1,13 @@
 """Posts on disk: Parquet in buckets by thread, so that every later stage works bucket by bucket in bounded memory."""
 
-import json
 import math
-import os
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 import xxhash
 
-from curate.posts import POSTS
+from curate.files import write_parquet
 
 ROWS_PER_BUCKET = 500_000
 """Aimed at; a bucket holds at most about a million rows."""
@@ -80,55 +77,20 @@ def bucket_numbers(folder: Path) -> list[int]:
     return sorted(int(entry.name.removeprefix("bucket=")) for entry in folder.glob("bucket=*") if any(entry.glob("*.parquet")))
 
 
-def read_bucket(folder: Path, bucket: int) -> pl.DataFrame:
-    """The posts of a bucket in the order in which they were read."""
-    return pl.read_parquet(sorted(bucket_folder(folder, bucket).glob("*.parquet")), hive_partitioning=False)
+def read_bucket(folder: Path, bucket: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The posts of a bucket, or these columns of them, in the order in which they were read."""
+    parts = sorted(bucket_folder(folder, bucket).glob("*.parquet"))
+    return pl.read_parquet(parts, columns=list(columns) if columns else None, hive_partitioning=False)
 
 
 def drop_repeats(folder: Path, bucket: int) -> Iterator[tuple[str, int, str]]:
     """Rewrites a bucket without the posts whose id came before; yields (file, row, id) of each that went."""
-    parts = sorted(bucket_folder(folder, bucket).glob("*.parquet"))
-    keys = pl.read_parquet(parts, columns=["id", "source_file", "source_row"], hive_partitioning=False)
+    keys = read_bucket(folder, bucket, ["id", "source_file", "source_row"])
     repeats = keys.filter(~pl.col("id").is_first_distinct())
     if repeats.is_empty():
         return
     where = ["source_file", "source_row"]
-    for part in parts:
+    for part in sorted(bucket_folder(folder, bucket).glob("*.parquet")):
         posts = pl.read_parquet(part, hive_partitioning=False)
         write_parquet(posts.join(repeats.select(where), on=where, how="anti", maintain_order="left"), part)
     yield from repeats.select("source_file", "source_row", "id").iter_rows()
-
-
-def write_parquet(table: pl.DataFrame, path: Path) -> None:
-    """Writes a table so that the file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    table.write_parquet(unfinished, compression="zstd", compression_level=1, statistics=False)
-    unfinished.replace(path)
-
-
-def write_json(value: object, path: Path) -> None:
-    """Writes JSON so that the file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False, default=str)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-def clear(folder: Path, names: Iterable[str]) -> None:
-    """Removes what a stage left that is to be made anew."""
-    for name in names:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def empty_posts() -> pl.DataFrame:
-    """A posts table without rows."""
-    return pl.DataFrame(schema=POSTS)

@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 
 from formats.template import BOT
 
+COLUMNS = (
+    "id", "thread_id", "parent_id", "community", "author", "created_at", "title", "text", "score", "target_reason", "context_reason",
+)  # fmt: skip
+"""What of judged posts the conversations are made from."""
+
 NOBODY = -1
 Rows = NDArray[np.int64]
 

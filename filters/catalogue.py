@@ -14,8 +14,7 @@ from filters.toxicity import Toxicity
 from filters.wording import Empty, Length
 
 RULES: dict[str, type[Rule]] = {
-    rule.name(): rule
-    for rule in (Removed, NoAuthor, Bots, Stickied, Distinguished, Ads, Nsfw, Empty, MinScore, Recency, Length, Toxicity)
+    rule.name(): rule for rule in (Removed, NoAuthor, Bots, Stickied, Distinguished, Ads, Nsfw, Empty, MinScore, Recency, Length, Toxicity)
 }
 """Every rule by its name. The first rule that drops a post is its reason, so the plain facts come before the matters of taste."""
 

@@ -43,9 +43,7 @@ class Toxicity(Rule):
 
     def keeps(self) -> pl.Expr:
         """Over the score columns `toxicity.LABEL`; a null score (not scored, or not known to the scorer) passes."""
-        return pl.all_horizontal(
-            pl.col(f"toxicity.{label}").fill_null(0.0) <= threshold for label, threshold in self.thresholds.items()
-        )
+        return pl.all_horizontal(pl.col(f"toxicity.{label}").fill_null(0.0) <= threshold for label, threshold in self.thresholds.items())
 
 
 class Scorer(Protocol):
@@ -111,7 +109,11 @@ class DetoxifyScorer:
                 beside = str(path.parent) if (path.parent / "config.json").is_file() else None
                 self._model = Detoxify(checkpoint=str(path), huggingface_config_path=beside)
         except Exception as error:  # Detoxify, torch.hub and transformers raise a dozen kinds for a model that is not there
-            hint = "needs its download once, or a checkpoint: detoxify:/path/to/model.ckpt" if model in DETOXIFY_MODELS else "is no Detoxify checkpoint"
+            hint = (
+                "needs its download once, or a checkpoint: detoxify:/path/to/model.ckpt"
+                if model in DETOXIFY_MODELS
+                else "is no Detoxify checkpoint"
+            )
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise RuleError(f"toxicity: cannot load detoxify:{model} ({reason}); it {hint}; or use the scorer lite") from error
         self.labels = tuple(self._model.class_names)

@@ -29,4 +29,4 @@ class Empty(Rule):
     """Drop posts with neither text nor title: there is nothing to answer and nothing to learn."""
 
     def keeps(self) -> pl.Expr:
-        return pl.concat_str("title", "text", ignore_nulls=True).str.strip_chars() != ""
+        return pl.any_horizontal(pl.col(name).fill_null("").str.contains(r"\S") for name in ("title", "text"))

@@ -39,9 +39,7 @@ class Template:
             unknown = sorted(set(_placeholders(getattr(self, field))) - allowed)
             if unknown:
                 known = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
-                raise UserError(
-                    f"template {self.name}: {field} has the placeholder {{{unknown[0]}}}; known there: {known}"
-                )
+                raise UserError(f"template {self.name}: {field} has the placeholder {{{unknown[0]}}}; known there: {known}")
         if _placeholders(self.turn).count("text") != 1:
             raise UserError(f"template {self.name}: turn needs the placeholder {{text}} exactly once")
         for field in ("turn_opening", "reply", "stop"):

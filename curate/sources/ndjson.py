@@ -1,6 +1,5 @@
 """Parses chunks of NDJSON into tables of strings; lines that are no JSON object are told apart, with their row and the reason."""
 
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -57,7 +56,7 @@ def parse_chunk(chunk: bytes, fields: Sequence[str], first_row: int, wanted: re.
 def _read(chunk: bytes, schema: dict[str, type[pl.String]]) -> pl.DataFrame | None:
     """The records, or None where a line is no JSON object. Blank lines are skipped in silence, so count the rows."""
     try:
-        return pl.read_ndjson(io.BytesIO(chunk), schema=schema) if chunk.strip() else pl.DataFrame(schema=schema)
+        return pl.read_ndjson(chunk, schema=schema) if chunk and not chunk.isspace() else pl.DataFrame(schema=schema)
     except pl.exceptions.PolarsError:
         return None
 

@@ -55,7 +55,8 @@ def to_posts(records: pl.DataFrame, file: str) -> pl.DataFrame:
     """
     comment = pl.col("link_id").is_not_null()
     own_id = pl.col("id").str.replace(r"^t[13]_", "")
-    content = _text(pl.when(comment).then(pl.col("body")).otherwise(pl.col("selftext")))
+    records = records.with_columns(_text(pl.when(comment).then(pl.col("body")).otherwise(pl.col("selftext"))).alias("body"))
+    content = pl.col("body")
     author = pl.col("author")
     columns = {
         "id": pl.when(comment).then("t1_" + own_id).otherwise("t3_" + own_id),
@@ -125,17 +126,23 @@ def _boolean(name: str) -> pl.Expr:
     return pl.when(value.is_in(["true", "false"])).then(value == "true")
 
 
+_UNESCAPED = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
+"""Reddit's escaping knows three entities. Replaced in one pass, so that each is undone exactly once."""
+
+_UNSEEN = dict.fromkeys(("&amp;#x200B;", "&#x200B;", "\u200b", "\0"), "")
+"""Zero-width spaces, which Reddit's editor writes as an entity, and NUL, which stands for broken surrogates."""
+
+
+def _replaced(value: pl.Expr, replacements: dict[str, str]) -> pl.Expr:
+    return value.str.replace_many(list(replacements), list(replacements.values()), leftmost=True)
+
+
 def _unescape(value: pl.Expr) -> pl.Expr:
-    """Undoes Reddit's escaping, which knows three entities, exactly once: the ampersand comes last."""
-    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
-        value = value.str.replace_all(entity, character, literal=True)
-    return value
+    return _replaced(value, _UNESCAPED)
 
 
 def _text(value: pl.Expr) -> pl.Expr:
-    """Unescaped, without the zero-width spaces of Reddit's editor and without NUL, and stripped."""
-    unescaped = _unescape(value).str.replace_all("\0", "", literal=True)
-    return unescaped.str.replace_all("&#x200B;", "", literal=True).str.replace_all("\u200b", "", literal=True).str.strip_chars()
+    return _replaced(value, _UNSEEN | _UNESCAPED).str.strip_chars()
 
 
 def _removal(content: pl.Expr) -> pl.Expr:

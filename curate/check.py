@@ -1,0 +1,24 @@
+"""Checks the stop contract on a folder of samples with a base model's tokenizer."""
+
+from pathlib import Path
+
+import polars as pl
+
+from curate.samples import TEMPLATE_FILE, read_samples
+from curate.splits import SPLITS
+from formats.contract import ContractReport, check_samples
+from formats.template import read_template
+
+
+def check_folder(samples: Path, base: str, max_tokens: int) -> ContractReport:
+    """The stop contract over the rows of all splits; see `formats.contract.check_samples`.
+
+    Raises:
+        UserError: the folder holds no samples, or the base cannot be found.
+    """
+    from train.base_model import load_tokenizer, resolve
+
+    template = read_template(samples / TEMPLATE_FILE)
+    rows = pl.concat(read_samples(samples, split, ["id", "prompt", "completion"]) for split in SPLITS)
+    columns = (rows[name].to_list() for name in ("id", "prompt", "completion"))
+    return check_samples(*columns, template, load_tokenizer(resolve(base)), max_tokens)

@@ -1,0 +1,121 @@
+"""What the user sees while a command works: progress on standard error, results on standard output, errors in one line."""
+
+import errno
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import Any, ParamSpec, Self
+
+import click
+
+P = ParamSpec("P")
+_EVERY_S = 2.0
+
+
+class Reporter:
+    """Shows progress: bars on a terminal, plain lines otherwise, nothing when quiet. A `Progress` for the stages."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._told: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+            self._bars = Progress(*columns, console=Console(stderr=True))
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """What is being done, how much of it is done, and how much there is (0: unknown)."""
+        if self._quiet:
+            return
+        if self._bars:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=total or None)
+            self._bars.update(self._tasks[what], completed=done, total=total or None)
+            return
+        now = time.monotonic()
+        if done == total or now - self._told.get(what, now - _EVERY_S) >= _EVERY_S:
+            self._told[what] = now
+            print(f"{what}: {done:,}{f' of {total:,}' if total else ''}", file=sys.stderr, flush=True)
+
+    def say(self, line: str) -> None:
+        """A line of its own, between the bars."""
+        if not self._quiet:
+            (self._bars.console.print if self._bars else lambda text: print(text, file=sys.stderr, flush=True))(line)
+
+
+def common_options(command: Callable[P, Any]) -> Callable[..., Any]:
+    """Adds --json, --quiet and --debug, and turns errors into one line and an exit code.
+
+    The command returns what --json prints, after printing for people itself if `as_json` is false.
+    """
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+    @click.option("--quiet", is_flag=True, help="No progress.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @wraps(command)
+    def wrapped(*args: P.args, as_json: bool, quiet: bool, debug: bool, **kwargs: P.kwargs) -> None:
+        try:
+            result = command(*args, as_json=as_json, quiet=quiet or as_json, **kwargs)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            print("lorum: stopped; the same command goes on from here", file=sys.stderr)
+            sys.exit(130)
+        except Exception as error:
+            if debug:
+                raise
+            line, code = _explain(error)
+            print(f"lorum: {line}", file=sys.stderr)
+            sys.exit(code)
+        if as_json:
+            print(json.dumps(result, indent=2, ensure_ascii=False, default=str))
+
+    return wrapped
+
+
+class RunError(Exception):
+    """Something that is not the caller's mistake, said in one line; exit code 1."""
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """An error's one line and exit code: 2 for the caller's mistake, 1 for everything else."""
+    from filters.rule import RuleError
+    from formats.errors import UserError
+
+    line = " ".join(str(error).split())
+    if isinstance(error, UserError | RuleError):
+        return line, 2
+    if isinstance(error, RunError):
+        return line, 1
+    if _disk_is_full(error):
+        return f"the disk is full ({line}): make room and run the same command again; what was finished is kept", 1
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {os.strerror(error.errno) if error.errno else line}; check the path and its permissions", 1
+    return f"{type(error).__name__}: {line or 'no message'} (run again with --debug for the traceback)", 1
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Whether the error or one of its causes is a full disk; Polars and safetensors pass on the words only."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        if "No space left on device" in str(error) or "File too large" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,92 @@
+"""The report of a run as one page of HTML that needs nothing beside it."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from curate.report import Row, run_table
+from curate.samples import TEMPLATE_FILE, read_samples
+from formats.render import pieces
+from formats.template import Template, read_template
+
+SHOWN = 4
+
+_STYLE = """
+:root { --ink: #1d2327; --dim: #66727b; --line: #dfe4e8; --paper: #fbfaf7; --keep: #2f6f4f; --drop: #b4552d; --stop: #f2c14e; --edge: #1b6f8a; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 2.5rem 1.5rem 4rem; color: var(--ink); background: var(--paper);
+  font: 16px/1.55 system-ui, sans-serif; }
+h1 { margin: 0; font-size: 1.9rem; }
+h2 { margin: 2.6rem 0 .8rem; font-size: 1.2rem; border-bottom: 1px solid var(--line); padding-bottom: .3rem; }
+.dim { color: var(--dim); }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .28rem .6rem .28rem 0; vertical-align: top; }
+th { font-weight: 600; color: var(--dim); }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; width: 8rem; padding-right: 1rem; }
+td.bar { width: 45%; }
+.bar i { display: block; height: .95rem; min-width: 2px; border-radius: 2px; background: var(--drop); opacity: .75; }
+tr.left td { font-weight: 600; } tr.left .bar i { background: var(--keep); opacity: 1; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .9rem 1rem;
+  font: 13.5px/1.5 ui-monospace, monospace; color: var(--dim); }
+pre b { color: var(--edge); font-weight: 600; } pre .reply { color: var(--ink); } pre mark { background: var(--stop); color: var(--ink); }
+.big { display: flex; flex-wrap: wrap; gap: 1rem; } .big div { background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .7rem 1rem; }
+.big strong { display: block; font-size: 1.45rem; }
+"""
+
+
+def report_page(run: dict[str, Any], out: Path) -> str:
+    """The page of a run in the folder `out`, as far as it went."""
+    stages = run["stages"]
+    seconds = " · ".join(f"{name} {stage['seconds']:g} s" for name, stage in stages.items())
+    parts = [
+        f"<h1>{escape(run['name'])}</h1>",
+        f'<p class="dim">Lorum {escape(run["lorum"])} · {escape(run["started"])} · {escape(seconds)}</p>',
+        "<h2>Where every line went</h2>",
+        _funnel(run_table(stages)),
+    ]
+    if "check" in stages:
+        parts += ["<h2>The stop</h2>", _contract(stages["check"]["counts"])]
+    if "format" in stages:
+        parts += ["<h2>Samples</h2>", '<p class="dim">Grey carries no loss; ink does. ⏹ is the base model\'s own end token.</p>']
+        parts += _samples(out / "samples")
+    if "train" in stages:
+        pass
+    title = f"<title>{escape(run['name'])} — Lorum</title>"
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width">{title}<style>{_STYLE}</style>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{"".join(parts)}\n</body></html>\n'
+
+
+def _funnel(rows: Sequence[Row]) -> str:
+    most = max((row.count for row in rows), default=1) or 1
+    lines = [
+        f'<tr class="{"left" if row.sign == "=" else ""}"><td>{escape(row.label)}</td>'
+        f'<td class="n">{"" if row.sign == "=" else "−"}{row.count:,}</td>'
+        f'<td class="bar"><i style="width:{100 * row.count / most:.2f}%"></i></td></tr>'
+        for row in rows
+        if row.count or row.sign == "="
+    ]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _contract(report: dict[str, Any]) -> str:
+    stop = "".join(report["stop"]["strings"]) + report["stop"]["token"]
+    kept = report["rows"] - report["too_long"]
+    return (
+        f"<p><code>{escape(repr(stop))}</code>, the tokens {escape(str(list(report['stop_token_ids'])))}, stands at the end of "
+        f"<strong>{report['with_stop_in_loss']:,} of {kept:,}</strong> samples and carries loss in each; "
+        f"{report['too_long']:,} longer ones are left out, none is cut.</p>"
+    )
+
+
+def _samples(folder: Path) -> list[str]:
+    template = read_template(folder / TEMPLATE_FILE)
+    rows = read_samples(folder, "train", ["prompt", "completion"])
+    chosen = rows.sample(min(SHOWN, rows.height), seed=0)
+    return [_sample(prompt, completion, template) for prompt, completion in chosen.iter_rows()]
+
+
+def _sample(prompt: str, completion: str, template: Template) -> str:
+    shown = [f"<b>{escape(piece)}</b>" if is_boundary else escape(piece) for is_boundary, piece in pieces(prompt, template)]
+    reply = completion.removesuffix(template.stop)
+    return f'<pre>{"".join(shown)}<span class="reply">{escape(reply)}</span><mark>{escape(template.stop)}⏹</mark></pre>'

@@ -1,0 +1,179 @@
+"""The recipe: one TOML file that describes a run, validated, with a default for whatever it does not say."""
+
+import datetime
+import difflib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from curate.splits import parse_split
+from filters.catalogue import build_rules
+from filters.rule import Rule, RuleError
+from formats.errors import UserError
+from formats.template import Template, load_template
+from train.settings import DecodingSettings, EvalSettings, TrainSettings
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GatherSettings(_Section):
+    """Which posts a run starts from."""
+
+    files: tuple[str, ...] = Field(min_length=1, description="Dump files, relative to the recipe; a glob may match several.")
+    subreddits: tuple[str, ...] = Field((), description="Communities to keep, in any case; empty keeps all.")
+    since: datetime.date | None = Field(None, description="Keep posts written on this day or later; others are not asked for.")
+    until: datetime.date | None = Field(None, description="Keep posts written before this day; others are not asked for.")
+
+
+class FormatSettings(_Section):
+    """How conversations become samples."""
+
+    template: str = Field("comment-response", description="A built-in template, or a TOML file relative to the recipe.")
+    max_turns: int = Field(4, ge=2, le=64, description="Turns of a conversation at most, the reply included.")
+    split: str = Field("90/5/5", description="Percentages of train, validation and test; whole threads are split.")
+    seed: int = Field(0, description="Another seed, another split.")
+
+    @field_validator("split")
+    @classmethod
+    def _split_is_valid(cls, value: str) -> str:
+        try:
+            parse_split(value)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+
+class Recipe(_Section):
+    """One run, from the dump to the adapter. `folder` is where relative paths start."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Names the run's folder, runs/NAME.")
+    gather: GatherSettings
+    filter: dict[str, Any] = Field(default_factory=dict, description="By rule name: true, false, a value, or a table of settings.")
+    format: FormatSettings = FormatSettings()
+    train: TrainSettings = TrainSettings()
+    decoding: DecodingSettings = DecodingSettings()
+    eval: EvalSettings = EvalSettings()
+    folder: Path = Field(Path(), exclude=True)
+
+    @classmethod
+    def read(cls, path: Path, changes: Sequence[str] = ()) -> Self:
+        """Reads a recipe file.
+
+        Args:
+            changes: settings that replace the file's, as `train.max_steps=200`; the value is TOML, or a plain string.
+
+        Raises:
+            UserError: the file is missing or not TOML, a key is unknown, or a value does not fit.
+        """
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such recipe; write one (the README shows one of ten lines) or name another") from None
+        except IsADirectoryError:
+            raise UserError(f"{path}: is a directory; give the recipe file in it") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not valid TOML: {error}") from None
+        for change in changes:
+            set_value(settings, change)
+        return cls.build(settings, path.parent, str(path))
+
+    @classmethod
+    def build(cls, settings: dict[str, Any], folder: Path, where: str = "recipe") -> Self:
+        """A recipe from its settings; `where` begins the message of an error.
+
+        Raises:
+            UserError: a key is unknown, or a value does not fit.
+        """
+        if "folder" in settings:
+            raise UserError(f"{where}: unknown key 'folder'; known: {', '.join(name for name in cls.model_fields if name != 'folder')}")
+        try:
+            recipe = cls(**settings, folder=folder)
+            recipe.rules()
+            recipe.template()
+        except ValidationError as error:
+            raise UserError(f"{where}: {_first(error, cls)}") from None
+        except RuleError as error:
+            raise UserError(f"{where}: [filter] {error}") from None
+        return recipe
+
+    def files(self) -> list[Path]:
+        """The dump files, in the recipe's order; a glob's matches in the order of their names.
+
+        Raises:
+            UserError: a glob matches nothing.
+        """
+        found: list[Path] = []
+        for entry in self.gather.files:
+            if any(character in entry for character in "*?["):
+                matches = sorted(self.folder.glob(entry)) if not Path(entry).is_absolute() else sorted(Path("/").glob(entry[1:]))
+                if not matches:
+                    raise UserError(f"gather.files: {entry!r} matches no file in {self.folder.resolve()}")
+                found += matches
+            else:
+                found.append(self.folder / entry)
+        return found
+
+    def rules(self) -> list[Rule]:
+        """The rules of the filter, in the order in which they judge."""
+        return build_rules(self.filter)
+
+    def template(self) -> Template:
+        """The template of the samples."""
+        own = self.folder / self.format.template
+        return load_template(own if own.suffix == ".toml" else self.format.template)
+
+
+def set_value(settings: dict[str, Any], change: str) -> None:
+    """Applies a change such as `train.max_steps=200` to nested settings.
+
+    Raises:
+        UserError: it has no `=`, or its key runs through something that is no table.
+    """
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {change}: expected key=value, as in train.max_steps=200")
+    *tables, last = key.strip().split(".")
+    for name in tables:
+        settings = settings.setdefault(name, {})
+        if not isinstance(settings, dict):
+            raise UserError(f"--set {change}: {name} is not a table")
+    settings[last] = _toml_value(text.strip())
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _first(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first fault of a validation in one line, with the nearest known key for an unknown one."""
+    faults = error.errors()
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    *path, key = [str(part) for part in first["loc"]]
+    where = f"[{'.'.join(path)}] " if path else ""
+    if first["type"] == "extra_forbidden":
+        known = list(_fields(model, path))
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        return f"{where}unknown key {key!r}; {hint}{more}"
+    if first["type"] == "missing":
+        return f"{where}{key} is missing; give it{more}"
+    found = f", found {first['input']!r}" if not isinstance(first["input"], dict) else ""
+    return f"{where}{key}: {first['msg'].removeprefix('Value error, ')}{found}{more}"
+
+
+def _fields(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    for name in path:
+        inner = model.model_fields[name].annotation if name in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return [name for name, field in model.model_fields.items() if not field.exclude]
