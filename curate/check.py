@@ -7,6 +7,7 @@ import polars as pl
 from curate.samples import TEMPLATE_FILE, read_samples
 from curate.splits import SPLITS
 from formats.contract import ContractReport, check_samples
+from formats.errors import ContractError
 from formats.template import read_template
 
 
@@ -20,5 +21,17 @@ def check_folder(samples: Path, base: str, max_tokens: int) -> ContractReport:
 
     template = read_template(samples / TEMPLATE_FILE)
     rows = pl.concat(read_samples(samples, split, ["id", "prompt", "completion"]) for split in SPLITS)
-    columns = (rows[name].to_list() for name in ("id", "prompt", "completion"))
-    return check_samples(*columns, template, load_tokenizer(resolve(base)), max_tokens)
+    ids, prompts, completions = (rows[name].to_list() for name in ("id", "prompt", "completion"))
+    return check_samples(ids, prompts, completions, template, load_tokenizer(resolve(base)), max_tokens)
+
+
+def require_contract(samples: Path, base: str, max_tokens: int) -> ContractReport:
+    """The report of a contract that holds.
+
+    Raises:
+        ContractError: it does not hold.
+    """
+    report = check_folder(samples, base, max_tokens)
+    if not report.holds:
+        raise ContractError(f"the stop contract does not hold, so nothing was trained: {'; '.join(report.problems)}")
+    return report

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
-from typing import Any, ParamSpec, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-P = ParamSpec("P")
+if TYPE_CHECKING:
+    from train.progress import TrainProgress
+
 _EVERY_S = 2.0
 
 
@@ -48,18 +50,33 @@ class Reporter:
                 self._tasks[what] = self._bars.add_task(what, total=total or None)
             self._bars.update(self._tasks[what], completed=done, total=total or None)
             return
-        now = time.monotonic()
-        if done == total or now - self._told.get(what, now - _EVERY_S) >= _EVERY_S:
-            self._told[what] = now
+        if done == total or self._due(what, _EVERY_S):
             print(f"{what}: {done:,}{f' of {total:,}' if total else ''}", file=sys.stderr, flush=True)
+
+    def training(self, now: "TrainProgress") -> None:
+        """A step of a training."""
+        figures = f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s"
+        if self._bars:
+            self("train", now.step, now.steps)
+            self._bars.update(self._tasks["train"], description=f"train: {figures}")
+        elif now.step in (1, now.steps) or self._due("train", 10.0):
+            self.say(f"train: step {now.step:,} of {now.steps:,}, {figures}, {now.seconds_left:,.0f} s left")
 
     def say(self, line: str) -> None:
         """A line of its own, between the bars."""
         if not self._quiet:
             (self._bars.console.print if self._bars else lambda text: print(text, file=sys.stderr, flush=True))(line)
 
+    def _due(self, what: str, every_s: float) -> bool:
+        """Whether so much time went by since a line on this."""
+        now = time.monotonic()
+        due = now - self._told.get(what, now - every_s) >= every_s
+        if due:
+            self._told[what] = now
+        return due
 
-def common_options(command: Callable[P, Any]) -> Callable[..., Any]:
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --json, --quiet and --debug, and turns errors into one line and an exit code.
 
     The command returns what --json prints, after printing for people itself if `as_json` is false.
@@ -69,7 +86,7 @@ def common_options(command: Callable[P, Any]) -> Callable[..., Any]:
     @click.option("--quiet", is_flag=True, help="No progress.")
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @wraps(command)
-    def wrapped(*args: P.args, as_json: bool, quiet: bool, debug: bool, **kwargs: P.kwargs) -> None:
+    def wrapped(*args: Any, as_json: bool, quiet: bool, debug: bool, **kwargs: Any) -> None:
         try:
             result = command(*args, as_json=as_json, quiet=quiet or as_json, **kwargs)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -89,19 +106,15 @@ def common_options(command: Callable[P, Any]) -> Callable[..., Any]:
     return wrapped
 
 
-class RunError(Exception):
-    """Something that is not the caller's mistake, said in one line; exit code 1."""
-
-
 def _explain(error: Exception) -> tuple[str, int]:
     """An error's one line and exit code: 2 for the caller's mistake, 1 for everything else."""
     from filters.rule import RuleError
-    from formats.errors import UserError
+    from formats.errors import ContractError, UserError
 
     line = " ".join(str(error).split())
     if isinstance(error, UserError | RuleError):
         return line, 2
-    if isinstance(error, RunError):
+    if isinstance(error, ContractError):
         return line, 1
     if _disk_is_full(error):
         return f"the disk is full ({line}): make room and run the same command again; what was finished is kept", 1

@@ -12,6 +12,13 @@ from formats.errors import UserError
 
 MANIFEST = ".manifest.json"
 
+HOLDS = {
+    "posts": "posts, as `lorum import` writes",
+    "judged": "judged posts, as `lorum filter` writes",
+    "samples": "samples, as `lorum format` writes",
+}
+"""The stages, and what is in the folders they make."""
+
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: unknown)."""
 
@@ -27,22 +34,25 @@ def fingerprint(*parts: object) -> str:
 
 def made_by(folder: Path) -> str | None:
     """The fingerprint of a finished stage's folder; None where the folder is not there or not a stage's."""
-    return _manifest(folder).get("fingerprint")
+    manifest = _manifest(folder)
+    return manifest["fingerprint"] if "report" in manifest else None
 
 
-def report_of(folder: Path) -> Any:
+def report_of(folder: Path, stage: str) -> Any:
     """What the stage that made the folder reported.
 
     Raises:
-        UserError: the folder is not there or was not made by a stage.
+        UserError: the folder is not there or was not made by this stage.
     """
     manifest = _manifest(folder)
-    if not manifest:
-        raise UserError(f"{folder}: not a folder that lorum made; give the one that the command before wrote")
+    if "report" not in manifest or manifest.get("stage", stage) != stage:
+        held = f"holds {HOLDS[manifest['stage']]}" if manifest.get("stage") in HOLDS else "is no folder that lorum made"
+        raise UserError(f"{folder}: {held}; give a folder of {HOLDS[stage]}")
     return manifest["report"]
 
 
 def run_stage(
+    stage: str,
     out: Path,
     made_from: str,
     items: Sequence[str],
@@ -51,47 +61,55 @@ def run_stage(
 ) -> Any:
     """Makes the folder `out` from its items, or returns the report of the one that is there.
 
-    The work goes into `out` + `.partial` until all of it is done, then the folder is swapped in: what was at `out` stays whole
-    until then. A killed run leaves the partial folder; the next one with the same `made_from` goes on with the items that are left.
+    The work goes into a hidden folder beside `out` until all of it is done, then that is swapped in: what was at `out` stays whole
+    until then. A killed run leaves the hidden folder; the next one with the same `made_from` goes on with the items that are left.
 
     Args:
+        stage: one of `HOLDS`.
         made_from: the fingerprint of everything that the result depends on.
-        work: from the partial folder, an item's number and its name to a result that JSON can hold; runs again if it was killed.
-        finish: from the partial folder and all results, in the order of the items, to the stage's report (JSON).
+        work: from the unfinished folder, an item's number and its name to a result that JSON can hold; runs again if it was killed.
+        finish: from the unfinished folder and all results, in the order of the items, to the stage's report (JSON); runs again if it
+            was killed, on whatever it left.
 
     Raises:
-        UserError: `out` holds something that no stage made.
+        UserError: `out` holds something that this stage did not make.
     """
-    _recover(out)
+    out = out.resolve()  # so that a link to another disk stays one
+    _check_ours(out, stage)
+    partial = _hidden(out, "partial")
+    manifest = _manifest(partial)
+    if "report" in manifest and (manifest["fingerprint"] == made_from or not out.exists()):
+        _swap(partial, out)  # it was killed before the swap or within it
     if made_by(out) == made_from:
-        return report_of(out)
-    if out.exists() and made_by(out) is None and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: is there already and was not made by lorum; name another folder or move it away")
-    partial = _beside(out, ".partial")
+        shutil.rmtree(_hidden(out, "old"), ignore_errors=True)  # it was killed after the swap
+        return _manifest(out)["report"]
     manifest = _manifest(partial)
     if manifest.get("fingerprint") != made_from:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        manifest = {"fingerprint": made_from, "done": {}}
+        manifest = {"stage": stage, "fingerprint": made_from, "done": {}}
     for number, item in enumerate(items):
         if str(number) not in manifest["done"]:
             manifest["done"][str(number)] = work(partial, number, item)
             write_json(manifest, partial / MANIFEST)
     report = finish(partial, [manifest["done"][str(number)] for number in range(len(items))])
-    write_json({"fingerprint": made_from, "report": report}, partial / MANIFEST)
+    write_json({"stage": stage, "fingerprint": made_from, "report": report}, partial / MANIFEST)
     _swap(partial, out)
     return report
 
 
-def _recover(out: Path) -> None:
-    """Ends a swap that was killed between its two renames."""
-    if not out.exists() and "report" in _manifest(_beside(out, ".partial")):
-        _swap(_beside(out, ".partial"), out)
-    shutil.rmtree(_beside(out, ".old"), ignore_errors=True)
+def _check_ours(out: Path, stage: str) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    manifest = _manifest(out)
+    if not manifest:
+        raise UserError(f"{out}: is there already and was not made by lorum; name another folder or move it away")
+    if manifest.get("stage", stage) != stage:
+        raise UserError(f"{out}: holds {HOLDS[manifest['stage']]}, which would be lost; name another folder")
 
 
 def _swap(partial: Path, out: Path) -> None:
-    old = _beside(out, ".old")
+    old = _hidden(out, "old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
@@ -99,8 +117,9 @@ def _swap(partial: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _beside(out: Path, suffix: str) -> Path:
-    return out.with_name(out.name + suffix)
+def _hidden(out: Path, suffix: str) -> Path:
+    """A folder beside `out` by a name that no user gives: what is found there is ours to delete."""
+    return out.with_name(f".{out.name}.{suffix}")
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

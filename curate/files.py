@@ -36,6 +36,6 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty where there is no such file or no object in it."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -3,7 +3,8 @@
 import datetime
 import json
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def import_files(files: Sequence[Path], out: Path, wanted: Wanted | None = None,
         return _finish(folder, counts, buckets, files, wanted)
 
     made_from = fingerprint("posts", [(str(path), stat) for path, stat in zip(files, sizes, strict=True)], asdict(wanted), buckets)
-    return Gathered(**run_stage(out, made_from, [str(path) for path in files], work, finish))
+    return Gathered(**run_stage("posts", out, made_from, [str(path) for path in files], work, finish))
 
 
 def _stat(path: Path) -> tuple[int, int]:
@@ -141,15 +142,15 @@ def _finish(folder: Path, counts: list[dict[str, int]], buckets: int, files: Seq
         raise UserError(
             f"{', '.join(map(str, files))}: {total['lines']} lines, and none of them is of {asked}; check the name and the days"
         )
-    with (folder / REJECTS).open("w", encoding="utf-8") as rejects:
-        for number in range(len(files)):
-            part = folder / f"rejects-{number:04d}.jsonl"
-            rejects.write(part.read_text(encoding="utf-8"))
-        repeats = 0
-        for bucket in store.bucket_numbers(folder):
-            for file, row, post_id in store.drop_repeats(folder, bucket):
-                rejects.write(_reject_line(file, Reject(row, f"the id {post_id} came before", "")))
-                repeats += 1
+    found = {bucket: store.repeats(folder, bucket) for bucket in store.bucket_numbers(folder)}
+    told = folder / REJECTS
+    if not told.exists():  # else a killed run told of all of them, and dropped some
+        _tell(folder, len(files), found, told)
+    for bucket, rows in found.items():
+        if rows.height:
+            store.drop(folder, bucket, rows["at"])
+    with told.open("rb") as lines:
+        repeats = sum(1 for _ in lines) - total["rejects"]
     for part in folder.glob("rejects-*.jsonl"):
         part.unlink()
     kinds = [store.read_bucket(folder, bucket)["kind"] for bucket in store.bucket_numbers(folder)] if repeats else []
@@ -164,6 +165,19 @@ def _finish(folder: Path, counts: list[dict[str, int]], buckets: int, files: Seq
         "not_asked_for": total["not_asked_for"],
         "buckets": buckets,
     }
+
+
+def _tell(folder: Path, files: int, repeats: Mapping[int, pl.DataFrame], told: Path) -> None:
+    """Writes the rejects of all files, then the repeats, into one file that is there whole or not at all."""
+    unfinished = told.with_suffix(".tmp")
+    with unfinished.open("w", encoding="utf-8") as rejects:
+        for number in range(files):
+            with (folder / f"rejects-{number:04d}.jsonl").open(encoding="utf-8", newline="\n") as part:
+                shutil.copyfileobj(part, rejects)
+        for rows in repeats.values():
+            for file, row, post_id in rows.select("source_file", "source_row", "id").iter_rows():
+                rejects.write(_reject_line(file, Reject(row, f"the id {post_id} came before", "")))
+    unfinished.replace(told)
 
 
 def _reject_line(file: str, reject: Reject) -> str:

@@ -48,7 +48,7 @@ def judge_posts(
         UserError: `posts` is no store of posts.
         RuleError: a rule's model cannot be loaded.
     """
-    report_of(posts)
+    report_of(posts, "posts")
     buckets = store.bucket_numbers(posts)
 
     def work(folder: Path, number: int, item: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def judge_posts(
         return total.to_dict()
 
     made_from = fingerprint("judged", made_by(posts), [(rule.name(), asdict(rule)) for rule in rules])
-    return funnel.Funnel(**run_stage(out, made_from, [str(bucket) for bucket in buckets], work, finish))
+    return funnel.Funnel(**run_stage("judged", out, made_from, [str(bucket) for bucket in buckets], work, finish))
 
 
 def _judge_bucket(
@@ -81,7 +81,7 @@ def _judge_bucket(
             standing = threads.chains(judged, 2).turns[:, -1]
             if not len(standing):
                 continue
-            texts = judged["text"][standing]
+            texts = judged["text"][standing].fill_null("")
             found = score_texts(texts, scorer.result(), scores, lambda done, of: progress("toxicity", done, of))
             columns = {f"toxicity.{label}": found[label] if label in found.columns else pl.lit(None, pl.Float32) for label in LABELS}
             scored = found.select(**columns).with_columns(pl.Series("row", standing))
@@ -92,7 +92,7 @@ def _judge_bucket(
 
 def explain(judged: Path, post_id: str) -> dict[str, Any] | None:
     """The verdict on one post, with its text and lineage; None where the folder does not hold it."""
-    report_of(judged)
+    report_of(judged, "judged")
     for bucket in store.bucket_numbers(judged):
         found = store.read_bucket(judged, bucket).filter(pl.col("id") == post_id)
         if found.height:

@@ -5,7 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from curate.report import Row, run_table
+from curate.files import write_json, write_text
+from curate.report import Row, adds_up, comparison, run_table, training_lines
 from curate.samples import TEMPLATE_FILE, read_samples
 from formats.render import pieces
 from formats.template import Template, read_template
@@ -35,6 +36,14 @@ pre b { color: var(--edge); font-weight: 600; } pre .reply { color: var(--ink); 
 """
 
 
+def write_report(run: dict[str, Any], out: Path) -> None:
+    """Writes `report.json` (the funnel, row by row, and every stage's figures) and `report.html` into the run's folder."""
+    rows = run_table(run["stages"])
+    funnel = [{"label": row.label, "count": row.count, "left": row.sign == "="} for row in rows]
+    write_json({"name": run["name"], "funnel": funnel, "adds_up": adds_up(rows), "stages": run["stages"]}, out / "report.json")
+    write_text(report_page(run, out), out / "report.html")
+
+
 def report_page(run: dict[str, Any], out: Path) -> str:
     """The page of a run in the folder `out`, as far as it went."""
     stages = run["stages"]
@@ -51,7 +60,10 @@ def report_page(run: dict[str, Any], out: Path) -> str:
         parts += ["<h2>Samples</h2>", '<p class="dim">Grey carries no loss; ink does. ⏹ is the base model\'s own end token.</p>']
         parts += _samples(out / "samples")
     if "train" in stages:
-        pass
+        figures = training_lines(stages["train"]["counts"])
+        parts += ["<h2>Training</h2>", f"<pre>{escape(chr(10).join(figures))}</pre>"]
+    if "eval" in stages:
+        parts += ["<h2>Base and adapter</h2>", *_evaluation(stages["eval"]["counts"])]
     title = f"<title>{escape(run['name'])} — Lorum</title>"
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width">{title}<style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{"".join(parts)}\n</body></html>\n'
@@ -90,3 +102,18 @@ def _sample(prompt: str, completion: str, template: Template) -> str:
     shown = [f"<b>{escape(piece)}</b>" if is_boundary else escape(piece) for is_boundary, piece in pieces(prompt, template)]
     reply = completion.removesuffix(template.stop)
     return f'<pre>{"".join(shown)}<span class="reply">{escape(reply)}</span><mark>{escape(template.stop)}⏹</mark></pre>'
+
+
+def _evaluation(result: dict[str, Any]) -> list[str]:
+    head = "<tr><th></th><th class=n>base</th><th class=n>adapter</th><th></th></tr>"
+    rows = "".join(
+        f"<tr><td>{escape(label)}</td><td class=n>{escape(base)}</td><td class=n>{escape(adapter)}</td><td></td></tr>"
+        for label, base, adapter in comparison(result)
+    )
+    answers = [
+        f"<pre>{escape(example['prompt'])}</pre><table>"
+        + "".join(f"<tr><th>{who}</th><td>{escape(example[who])}</td></tr>" for who in ("forum", "base", "adapter"))
+        + "</table>"
+        for example in result["examples"]
+    ]
+    return [f"<table>{head}{rows}</table>", "<h2>Answers to held-out comments</h2>", *answers]

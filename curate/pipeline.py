@@ -6,26 +6,28 @@ import hashlib
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from curate import __version__
 from curate.card import dataset_card
-from curate.check import check_folder
+from curate.check import require_contract
 from curate.engine import fingerprint, made_by
 from curate.files import read_json, write_json, write_text
 from curate.gather import Wanted, import_files
-from curate.judge import judge_posts
+from curate.judge import judge_posts, scorer_in_background
+from curate.page import write_report
 from curate.places import scores_folder
 from curate.recipe import Recipe
-from curate.page import report_page
-from curate.report import adds_up, run_table
 from curate.samples import make_samples
 from curate.splits import SPLITS, parse_split
 from formats.errors import UserError
+
+if TYPE_CHECKING:
+    from train.progress import TrainProgress
 
 STAGES = ("gather", "filter", "format", "check", "train", "eval")
 """In order. The names are those of `--until`."""
@@ -44,15 +46,15 @@ _PACKAGES = (
 )
 
 
-class ContractError(Exception):
-    """The stop contract does not hold, so that the training was not started."""
-
-
 class Narrator(Protocol):
-    """Is told of progress and of lines worth a line of their own."""
+    """Is told of progress, of the steps of the training, and of lines worth a line of their own."""
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """See `curate.engine.Progress`."""
+        ...
+
+    def training(self, now: "TrainProgress") -> None:
+        """A step of the training."""
         ...
 
     def say(self, line: str) -> None:
@@ -72,38 +74,81 @@ def run(recipe: Recipe, out: Path, narrator: Narrator, until: str = "eval") -> d
     """
     files = recipe.files()
     with _alone(out):
-        told = _Told(out, recipe)
-        stages: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
-            "gather": lambda: _gather(recipe, files, out, narrator),
-            "filter": lambda: _filter(recipe, out, narrator),
-            "format": lambda: _format(recipe, out, narrator),
-            "check": lambda: _check(recipe, out),
-            "train": lambda: _train(recipe, out, narrator),
-            "eval": lambda: _evaluate(recipe, out, narrator),
-        }
-        for name in STAGES[: STAGES.index(until) + 1]:
+        record = _Record(out, recipe)
+        for stage in _stages(recipe, files, out, narrator)[: STAGES.index(until) + 1]:
             started = time.monotonic()
-            counts, made_from = stages[name]()
-            skipped = told.record(name, counts, made_from, time.monotonic() - started)
-            narrator.say(f"{name}: done{' before' if skipped else f' in {time.monotonic() - started:.1f} s'}")
-        if until in STAGES[STAGES.index("format") :]:
-            card = dataset_card(told.run, recipe, out / "samples")
-            write_text(card, out / "samples" / "README.md")
-        told.run["finished"] = _now()
-        told.save()
-        rows = run_table(told.run["stages"])
-        funnel = [{"label": row.label, "count": row.count, "left": row.sign == "="} for row in rows]
-        write_json({"name": recipe.name, "funnel": funnel, "adds_up": adds_up(rows), "stages": told.run["stages"]}, out / "report.json")
-        write_text(report_page(told.run, out), out / "report.html")
-        return told.run
+            done_before = record.does(stage)
+            narrator.say(f"{stage.name}: done{' before' if done_before else f' in {time.monotonic() - started:.1f} s'}")
+            if stage.name == "format":
+                write_text(dataset_card(record.run, recipe, out / "samples"), out / "samples" / "README.md")
+        record.run["finished"] = _now()
+        record.save()
+        write_report(record.run, out)
+        return record.run
 
 
-class _Told:
+@dataclass(frozen=True)
+class _Stage:
+    """One stage: what it depends on, what it does, and the files without which it is not done."""
+
+    name: str
+    made_from: Callable[[], str]
+    work: Callable[[], dict[str, Any]]
+    leaves: tuple[Path, ...]
+
+
+def _stages(recipe: Recipe, files: Sequence[Path], out: Path, narrator: Narrator) -> list[_Stage]:
+    posts, judged, samples, adapter = (out / name for name in ("posts", "judged", "samples", "adapter"))
+    rules, template = recipe.rules(), recipe.template()
+    shares = parse_split(recipe.format.split)
+    wanted = Wanted(recipe.gather.subreddits, recipe.gather.since, recipe.gather.until)
+    # The model behind the toxicity rule takes seconds to load, in which the dump can be read.
+    scorer = None if made_by(judged) else scorer_in_background(rules)
+
+    def gather() -> dict[str, Any]:
+        return asdict(import_files(files, posts, wanted, narrator))
+
+    def judge() -> dict[str, Any]:
+        return judge_posts(posts, judged, rules, scores_folder(), narrator, scorer).to_dict()
+
+    def render() -> dict[str, Any]:
+        turns, seed = recipe.format.max_turns, recipe.format.seed
+        sampled = make_samples(judged, samples, template, max_turns=turns, shares=shares, seed=seed, progress=narrator)
+        return {**asdict(sampled), "sha256": {name: _sha256(samples / f"{name}.parquet") for name in SPLITS}}
+
+    def check() -> dict[str, Any]:
+        return asdict(require_contract(samples, recipe.train.base, recipe.train.max_tokens))
+
+    def learn() -> dict[str, Any]:
+        from train.trainer import train
+
+        return asdict(train(samples, recipe.train.base, adapter, recipe.train, recipe.decoding, progress=narrator.training))
+
+    def test() -> dict[str, Any]:
+        from train.evaluate import evaluate
+
+        return evaluate(adapter, samples, recipe.eval, progress=narrator).to_dict()
+
+    def after(name: str, folder: Path, *settings: Any) -> Callable[[], str]:
+        return lambda: fingerprint(name, made_by(folder), settings)
+
+    learned = (recipe.train.model_dump(), recipe.decoding.model_dump())
+    return [
+        _Stage("gather", lambda: made_by(posts) or "", gather, ()),
+        _Stage("filter", lambda: made_by(judged) or "", judge, ()),
+        _Stage("format", lambda: made_by(samples) or "", render, ()),
+        _Stage("check", after("check", samples, recipe.train.base, recipe.train.max_tokens), check, (samples,)),
+        _Stage("train", after("train", samples, *learned), learn, (adapter / "adapter_config.json",)),
+        _Stage("eval", after("eval", samples, *learned, recipe.eval.model_dump()), test, (adapter / "stop.json",)),
+    ]
+
+
+class _Record:
     """The run's record, kept in `run.json` after every stage."""
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
         self._path = out / "run.json"
-        self._before = read_json(self._path)
+        self._before: dict[str, Any] = read_json(self._path).get("stages", {})
         self.run: dict[str, Any] = {
             "name": recipe.name,
             "lorum": __version__,
@@ -114,67 +159,29 @@ class _Told:
             "stages": {},
         }
 
-    def record(self, name: str, counts: dict[str, Any], made_from: str, seconds: float) -> bool:
-        """Notes a stage; where it was done before, the seconds that it took then stay. Returns whether it was done before."""
-        before = self._before.get("stages", {}).get(name, {})
-        skipped = before.get("fingerprint") == made_from
-        self.run["stages"][name] = {
-            "fingerprint": made_from,
-            "seconds": before["seconds"] if skipped else round(seconds, 2),
-            "counts": counts,
-        }
-        self.save()
-        return skipped
+    def does(self, stage: _Stage) -> bool:
+        """Does a stage and notes it; returns whether it was done before, with the same settings and input.
+
+        The stages that leave a folder of posts or samples find that out themselves, and continue half of one.
+        """
+        before = self._before.get(stage.name, {})
+        if stage.leaves and before.get("fingerprint") == stage.made_from() and all(path.exists() for path in stage.leaves):
+            self._note(stage.name, before)
+            return True
+        started = time.monotonic()
+        counts = stage.work()
+        done_before = before.get("fingerprint") == stage.made_from() and not stage.leaves
+        seconds = before["seconds"] if done_before else round(time.monotonic() - started, 2)
+        self._note(stage.name, {"fingerprint": stage.made_from(), "seconds": seconds, "counts": counts})
+        return done_before
 
     def save(self) -> None:
+        """Writes `run.json`."""
         write_json(self.run, self._path)
 
-
-def _gather(recipe: Recipe, files: list[Path], out: Path, narrator: Narrator) -> tuple[dict[str, Any], str]:
-    wanted = Wanted(recipe.gather.subreddits, recipe.gather.since, recipe.gather.until)
-    return asdict(import_files(files, out / "posts", wanted, narrator)), made_by(out / "posts") or ""
-
-
-def _filter(recipe: Recipe, out: Path, narrator: Narrator) -> tuple[dict[str, Any], str]:
-    funnel = judge_posts(out / "posts", out / "judged", recipe.rules(), scores_folder(), narrator)
-    return funnel.to_dict(), made_by(out / "judged") or ""
-
-
-def _format(recipe: Recipe, out: Path, narrator: Narrator) -> tuple[dict[str, Any], str]:
-    settings = recipe.format
-    shares = parse_split(settings.split)
-    sampled = make_samples(
-        out / "judged",
-        out / "samples",
-        recipe.template(),
-        max_turns=settings.max_turns,
-        shares=shares,
-        seed=settings.seed,
-        progress=narrator,
-    )
-    hashes = {name: _sha256(out / "samples" / f"{name}.parquet") for name in SPLITS}
-    return {**asdict(sampled), "sha256": hashes}, made_by(out / "samples") or ""
-
-
-def _check(recipe: Recipe, out: Path) -> tuple[dict[str, Any], str]:
-    report = check_folder(out / "samples", recipe.train.base, recipe.train.max_tokens)
-    if not report.holds:
-        raise ContractError(f"the stop contract does not hold, so nothing was trained: {'; '.join(report.problems)}")
-    return asdict(report), fingerprint("check", made_by(out / "samples"), recipe.train.base, recipe.train.max_tokens)
-
-
-def _train(recipe: Recipe, out: Path, narrator: Narrator) -> tuple[dict[str, Any], str]:
-    from train.trainer import train
-
-    result = train(out / "samples", recipe.train.base, out / "adapter", recipe.train, recipe.decoding, narrator)
-    return asdict(result), fingerprint("adapter", made_by(out / "samples"), recipe.train.model_dump(), recipe.decoding.model_dump())
-
-
-def _evaluate(recipe: Recipe, out: Path, narrator: Narrator) -> tuple[dict[str, Any], str]:
-    from train.evaluate import evaluate
-
-    result = evaluate(out / "adapter", out / "samples", recipe.eval, narrator)
-    return asdict(result), fingerprint("eval", made_by(out / "samples"), recipe.eval.model_dump())
+    def _note(self, name: str, entry: dict[str, Any]) -> None:
+        self.run["stages"][name] = entry
+        self.save()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import difflib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -15,6 +15,8 @@ from filters.rule import Rule, RuleError
 from formats.errors import UserError
 from formats.template import Template, load_template
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -126,6 +128,18 @@ class Recipe(_Section):
         """The template of the samples."""
         own = self.folder / self.format.template
         return load_template(own if own.suffix == ".toml" else self.format.template)
+
+
+def build_settings(model: type[M], values: dict[str, Any], where: str) -> M:
+    """Settings of one section from their values; `where` names the section in an error.
+
+    Raises:
+        UserError: a key is unknown, or a value does not fit.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise UserError(f"{where}: {_first(error, model)}") from None
 
 
 def set_value(settings: dict[str, Any], change: str) -> None:

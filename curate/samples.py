@@ -55,7 +55,7 @@ def make_samples(
     Raises:
         UserError: `judged` is no folder of judged posts, or no reply is left that has a turn before it.
     """
-    report_of(judged)
+    report_of(judged, "judged")
     buckets = store.bucket_numbers(judged)
 
     def work(folder: Path, number: int, item: str) -> dict[str, int]:
@@ -86,7 +86,7 @@ def make_samples(
         return asdict(sampled)
 
     made_from = fingerprint("samples", made_by(judged), asdict(template), max_turns, shares, seed)
-    return Sampled(**run_stage(out, made_from, [str(bucket) for bucket in buckets], work, finish))
+    return Sampled(**run_stage("samples", out, made_from, [str(bucket) for bucket in buckets], work, finish))
 
 
 def read_samples(folder: Path, split: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -102,10 +102,14 @@ def read_samples(folder: Path, split: str, columns: Sequence[str] | None = None)
 
 
 def _join(parts: list[Path], path: Path) -> None:
-    """Puts the parts of all buckets into one file, streaming."""
-    if len(parts) == 1:
-        parts[0].rename(path)
-        return
-    pl.scan_parquet(parts).sink_parquet(path, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP)
+    """Puts the parts of all buckets into one file, streaming. Where a killed run got so far, the file is there and the parts may not."""
+    if not path.exists():
+        unfinished = path.with_name(f".{path.name}.tmp")
+        if len(parts) == 1:
+            unfinished = parts[0]
+        else:
+            rows = pl.scan_parquet(parts, glob=False)
+            rows.sink_parquet(unfinished, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP)
+        unfinished.rename(path)
     for part in parts:
-        part.unlink()
+        part.unlink(missing_ok=True)

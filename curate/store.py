@@ -1,13 +1,14 @@
 """Posts on disk: Parquet in buckets by thread, so that every later stage works bucket by bucket in bounded memory."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import xxhash
 
 from curate.files import write_parquet
+from curate.posts import POSTS
 
 ROWS_PER_BUCKET = 500_000
 """Aimed at; a bucket holds at most about a million rows."""
@@ -25,7 +26,7 @@ ZSTD_RATIO = 13
 def buckets_for(compressed_bytes: int) -> int:
     """How many buckets hold a dump of that size: a power of two, so that twice the data is twice the buckets."""
     rows = compressed_bytes * ZSTD_RATIO / BYTES_PER_ROW
-    return 2 ** max(0, math.ceil(math.log2(max(1.0, rows / ROWS_PER_BUCKET))))
+    return 1 << max(0, math.ceil(math.log2(max(1.0, rows / ROWS_PER_BUCKET))))
 
 
 def bucket_of(threads: pl.Series, buckets: int) -> pl.Series:
@@ -79,18 +80,30 @@ def bucket_numbers(folder: Path) -> list[int]:
 
 def read_bucket(folder: Path, bucket: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The posts of a bucket, or these columns of them, in the order in which they were read."""
-    parts = sorted(bucket_folder(folder, bucket).glob("*.parquet"))
-    return pl.read_parquet(parts, columns=list(columns) if columns else None, hive_partitioning=False)
+    return pl.read_parquet(_parts(folder, bucket), columns=list(columns) if columns else None, hive_partitioning=False, glob=False)
 
 
-def drop_repeats(folder: Path, bucket: int) -> Iterator[tuple[str, int, str]]:
-    """Rewrites a bucket without the posts whose id came before; yields (file, row, id) of each that went."""
-    keys = read_bucket(folder, bucket, ["id", "source_file", "source_row"])
-    repeats = keys.filter(~pl.col("id").is_first_distinct())
-    if repeats.is_empty():
-        return
-    where = ["source_file", "source_row"]
-    for part in sorted(bucket_folder(folder, bucket).glob("*.parquet")):
-        posts = pl.read_parquet(part, hive_partitioning=False)
-        write_parquet(posts.join(repeats.select(where), on=where, how="anti", maintain_order="left"), part)
-    yield from repeats.select("source_file", "source_row", "id").iter_rows()
+def repeats(folder: Path, bucket: int) -> pl.DataFrame:
+    """The posts of a bucket whose id came before: `at` (the row in the bucket), id, source_file, source_row."""
+    ids = read_bucket(folder, bucket, ["id"])["id"]
+    rows = (~ids.is_first_distinct()).arg_true()
+    keys = ["id", "source_file", "source_row"]
+    if rows.is_empty():
+        return pl.DataFrame(schema={"at": pl.UInt32, **{name: POSTS[name] for name in keys}})
+    return read_bucket(folder, bucket, keys).with_row_index("at")[rows]
+
+
+def drop(folder: Path, bucket: int, rows: pl.Series) -> None:
+    """Rewrites the parts of a bucket that hold these rows (counted from the bucket's first) without them."""
+    first = 0
+    for part in _parts(folder, bucket):
+        posts = pl.read_parquet(part, hive_partitioning=False, glob=False)
+        row = pl.int_range(first, first + posts.height, eager=True)
+        first += posts.height
+        left = posts.filter(~row.is_in(rows.implode()))
+        if left.height < posts.height:
+            write_parquet(left, part)
+
+
+def _parts(folder: Path, bucket: int) -> list[Path]:
+    return sorted(bucket_folder(folder, bucket).glob("*.parquet"))

@@ -31,11 +31,25 @@ class Chains:
 
 
 def parents(posts: pl.DataFrame) -> Rows:
-    """The row number of each post's parent, `NOBODY` for roots and for parents that the table does not hold."""
+    """The row number of each post's parent, `NOBODY` for roots and for parents that are not in the table or not in the post's thread."""
     rows = posts.select("id", pl.int_range(pl.len()).alias("row"))
     found = posts.select("parent_id").join(rows, left_on="parent_id", right_on="id", how="left", maintain_order="left")
     parent = found["row"].fill_null(NOBODY).to_numpy().astype(np.int64)
-    return np.where(parent == np.arange(len(parent)), NOBODY, parent)
+    thread = posts["thread_id"]
+    shared = (thread.gather(pl.Series(np.maximum(parent, 0))) == thread).to_numpy()
+    return _without_circles(np.where(shared, parent, NOBODY))
+
+
+def _without_circles(parent: Rows) -> Rows:
+    """A post that is its own ancestor, by a fault of the dump, has no parent: else a reply would be its own context."""
+    ancestor = parent
+    for _ in range(len(parent).bit_length()):
+        if (ancestor == NOBODY).all():
+            return parent
+        ancestor = np.where(ancestor == NOBODY, NOBODY, ancestor[ancestor])
+    straight = parent.copy()
+    straight[ancestor[ancestor != NOBODY]] = NOBODY  # more steps up than there are posts end within a circle
+    return straight
 
 
 def chains(judged: pl.DataFrame, max_turns: int) -> Chains:

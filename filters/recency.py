@@ -9,6 +9,7 @@ import polars as pl
 from filters.rule import Rule, RuleError
 
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+_LONGEST = 1000 * 365
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,25 @@ class Recency(Rule):
             raise RuleError(f"recency: since ({self.since}) is not before until ({self.until}), so no post would be left")
         if self.max_age is not None and not re.fullmatch(r"[1-9][0-9]*[dwmy]", self.max_age):
             raise RuleError(f"recency: max_age is {self.max_age!r}; expected a number and one of d, w, m, y, as in 90d or 2y")
+        if self.max_age is not None and _days(self.max_age) > _LONGEST:
+            raise RuleError(f"recency: max_age {self.max_age} is older than any calendar; leave it out to keep posts of every age")
 
     def keeps(self) -> pl.Expr:
         created = pl.col("created_at")
         earliest = [_midnight(self.since)] if self.since else []
         if self.max_age:
-            days = int(self.max_age[:-1]) * _DAYS[self.max_age[-1]]
             now = self.now or datetime.datetime.now(datetime.UTC).date()
-            earliest.append(_midnight(now) - datetime.timedelta(days=days))
+            earliest.append(_midnight(now) - datetime.timedelta(days=_days(self.max_age)))
         kept = pl.lit(True)
         if earliest:
             kept &= created >= max(earliest)
         if self.until:
             kept &= created < _midnight(self.until)
         return kept
+
+
+def _days(age: str) -> int:
+    return int(age[:-1]) * _DAYS[age[-1]]
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:

@@ -42,7 +42,7 @@ class Ads(Rule):
 
 @dataclass(frozen=True)
 class Nsfw(Rule):
-    """Drop posts marked as not safe for work, and every comment in a thread whose submission is."""
+    """Drop every post of a thread in which one is marked as not safe for work: forums mark the submission, and its comments repeat it."""
 
     def keeps(self) -> pl.Expr:
         return ~pl.col("nsfw").fill_null(False).any().over("thread_id")

@@ -57,8 +57,6 @@ def judge(posts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
 
 
 def _first_reason(rules: Sequence[Rule], judges: Judges, before: pl.Expr | None) -> pl.Expr:
-    reasons = [] if before is None else [before]
-    for rule in rules:
-        if judges in rule.judges:
-            reasons.append(pl.when(~rule.keeps().fill_null(True)).then(pl.lit(rule.name())))
-    return pl.coalesce(*reasons, pl.lit(None, pl.String))
+    judging = [rule for rule in rules if judges in rule.judges]
+    reasons = [pl.when(~rule.keeps().fill_null(True)).then(pl.lit(rule.name())) for rule in judging]
+    return pl.coalesce(*([] if before is None else [before]), *reasons, pl.lit(None, pl.String))

@@ -17,8 +17,10 @@ def score_texts(texts: pl.Series, scorer: Scorer, kept_in: Path, on_progress: Ca
     """Scores of texts, a row each, in order: a column for each of the scorer's labels, Float32.
 
     Each distinct text is scored once and saved in `kept_in / scorer.key` as Parquet (hash of the text, scores; never the text).
-    `on_progress` is called with the number of texts done and in all, those known from before included.
+    A text that is null is scored as an empty one. `on_progress` is called with the number of texts done and in all, those known from
+    before included.
     """
+    texts = texts.fill_null("")
     hashes = pl.Series("hash", [xxhash.xxh3_128_digest(text.encode()) for text in texts], pl.Binary)
     wanted = pl.DataFrame({"hash": hashes, "text": texts}).unique("hash", keep="first", maintain_order=True)
     folder = kept_in / scorer.key

@@ -3,9 +3,10 @@
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest
+from io import BytesIO
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import numpy as np
 import polars as pl
@@ -23,8 +24,8 @@ class Toxicity(Rule):
     """Drop replies that a model scores above a threshold on any label; the defaults keep rude humour and drop hatred.
 
     `scorer` is `lite` (alt-profanity-check: small, knows the label toxicity alone), `detoxify:` with original, unbiased,
-    multilingual, original-small or unbiased-small (downloads the model once), or `detoxify:` with the path of a checkpoint. Labels that a scorer does
-    not know never drop anything. Only replies that still stand in a conversation are scored.
+    multilingual, original-small or unbiased-small (downloads the model once), or `detoxify:` with the path of a checkpoint. Labels that
+    a scorer does not know never drop anything. Only replies that still stand in a conversation are scored.
     """
 
     scorer: str = "lite"
@@ -34,6 +35,10 @@ class Toxicity(Rule):
     judges: ClassVar[Judges] = TARGET
 
     def __post_init__(self) -> None:
+        if not self.thresholds:
+            raise RuleError(
+                "toxicity: thresholds is empty, so nothing would be dropped; name a label, or leave the rule out: toxicity = false"
+            )
         for label, threshold in self.thresholds.items():
             if label not in LABELS:
                 raise RuleError(f"toxicity: unknown label {label!r} in thresholds; known: {', '.join(LABELS)}")
@@ -105,16 +110,20 @@ class DetoxifyScorer:
                 self._model = Detoxify(model)
             else:
                 path = Path(model)
-                self.key = f"detoxify-{path.stem}-{sha256(path.read_bytes()).hexdigest()[:16]}"
-                beside = str(path.parent) if (path.parent / "config.json").is_file() else None
-                self._model = Detoxify(checkpoint=str(path), huggingface_config_path=beside)
+                with path.open("rb") as file:
+                    self.key = f"detoxify-{path.stem}-{file_digest(file, 'sha256').hexdigest()[:16]}"
+                if (path.parent / "config.json").is_file():
+                    self._model = Detoxify(checkpoint=_at_home(path), huggingface_config_path=str(path.parent))
+                else:
+                    self._model = Detoxify(checkpoint=str(path))
+            _limit_length(self._model)
         except Exception as error:  # Detoxify, torch.hub and transformers raise a dozen kinds for a model that is not there
             hint = (
                 "needs its download once, or a checkpoint: detoxify:/path/to/model.ckpt"
                 if model in DETOXIFY_MODELS
-                else "is no Detoxify checkpoint"
+                else "is no Detoxify checkpoint, or its base model's config.json and tokenizer are not beside it"
             )
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = " ".join(str(error).strip().partition("\n")[0].split()) or type(error).__name__
             raise RuleError(f"toxicity: cannot load detoxify:{model} ({reason}); it {hint}; or use the scorer lite") from error
         self.labels = tuple(self._model.class_names)
 
@@ -126,6 +135,26 @@ class DetoxifyScorer:
             found = self._model.predict([texts[index] for index in batch])
             scores[batch] = np.stack([np.atleast_1d(found[label]) for label in self.labels], axis=1)
         return scores
+
+
+def _at_home(checkpoint: Path) -> BinaryIO:
+    """The checkpoint with its own folder in place of its base model's name, which Detoxify would look up on the Hub (20 s offline)."""
+    import torch
+
+    loaded = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    if "config" in loaded:
+        loaded["config"]["arch"]["args"]["model_type"] = str(checkpoint.parent)
+    changed = BytesIO()
+    torch.save(loaded, changed)
+    changed.seek(0)
+    return changed
+
+
+def _limit_length(model: Any) -> None:
+    """Cuts texts where the model's positions end: a tokenizer without its settings knows no limit, and a long text would then crash."""
+    positions = model.model.config.max_position_embeddings
+    if model.tokenizer.model_max_length > positions:
+        model.tokenizer.model_max_length = positions - 2  # RoBERTa keeps two positions for itself
 
 
 def batches_by_length(lengths: Sequence[int], budget: int) -> Iterable[list[int]]:
@@ -147,5 +176,6 @@ def _kind(name: str) -> tuple[str, str]:
     if kind == "detoxify" and (model in DETOXIFY_MODELS or Path(model).is_file()):
         return kind, model
     raise RuleError(
-        f"toxicity: unknown scorer {name!r}; known: lite, detoxify:MODEL with {', '.join(DETOXIFY_MODELS)}, or detoxify:FILE with an existing checkpoint"
+        f"toxicity: unknown scorer {name!r}; known: lite, detoxify:MODEL with {', '.join(DETOXIFY_MODELS)}, "
+        "or detoxify:FILE with an existing checkpoint"
     )

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from formats.render import pieces
 from formats.template import Template
-from formats.tokens import NO_LOSS, Encoded, encode_samples, end_token_id, stop_ids
+from formats.tokens import NO_LOSS, Encoded, encode_prompt, encode_samples, end_token_id, stop_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -85,19 +86,28 @@ def check_samples(
 ) -> ContractReport:
     """Checks the stop contract on every row, as the trainer will encode it.
 
-    A row within `max_tokens` must end with the textual stop and the end token, both with loss; hold no other special token than the
-    tokenizer's own opening and that end token; and open exactly one reply. Longer rows are counted, not judged.
+    A row within `max_tokens` must end with the textual stop and the end token, both with loss; hold no special token but the tokenizer's
+    own opening, those that the template's boundaries are, and that end token; and open a reply. Longer rows are counted, not judged.
     """
     encoded = encode_samples(template, prompts, completions, tokenizer)
     stop = stop_ids(template, tokenizer)
     special = set(tokenizer.all_special_ids)
+    opening = encode_prompt(template, "", tokenizer)
+
+    @cache
+    def specials_of(boundary: str) -> int:
+        return sum(token in special for token in tokenizer(boundary, add_special_tokens=False)["input_ids"])
+
     broken: dict[str, list[str]] = {}
     too_long = in_loss = 0
     for row_id, prompt, completion, row in zip(ids, prompts, completions, encoded, strict=True):
         if len(row.input_ids) > max_tokens:
             too_long += 1
             continue
-        reasons = list(_broken(row, prompt, completion, template, stop, special))
+        reasons = _broken(row, prompt, completion, template, stop)
+        ours = sum(specials_of(piece) for is_boundary, piece in pieces(prompt, template) if is_boundary)
+        if sum(token in special for token in row.input_ids) > ours + sum(token in special for token in [*opening, *stop]):
+            reasons.append("a special token stands inside the row")
         in_loss += row.labels[-len(stop) :] == stop
         for reason in reasons:
             broken.setdefault(reason, []).append(row_id)
@@ -117,7 +127,7 @@ def check_samples(
     )
 
 
-def _broken(row: Encoded, prompt: str, completion: str, template: Template, stop: list[int], special: set[int]) -> list[str]:
+def _broken(row: Encoded, prompt: str, completion: str, template: Template, stop: list[int]) -> list[str]:
     reasons = []
     if row.input_ids[-len(stop) :] != stop:
         reasons.append(f"the row does not end with the stop {template.stop!r} and the end token")
@@ -127,9 +137,6 @@ def _broken(row: Encoded, prompt: str, completion: str, template: Template, stop
         reasons.append("the reply is empty")
     if not prompt.endswith(template.reply_opening()):
         reasons.append(f"the prompt does not end with {template.reply_opening()!r}")
-    opening = row.num_prompt and row.input_ids[0] in special
-    if sum(token in special for token in row.input_ids[int(opening) : -1]):
-        reasons.append("a special token stands inside the row")
     if any(is_boundary for is_boundary, _ in pieces(completion.removesuffix(template.stop), template)):
         reasons.append("the reply contains a boundary")
     return reasons

@@ -1,4 +1,4 @@
-"""The error that a user can mend."""
+"""The errors that have a line of their own: what a user can mend, and a broken contract."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints the message and exits with 2.
     """
+
+
+class ContractError(Exception):
+    """The stop contract does not hold, so that no training may start; the message says why in one line. Exit code 1."""

@@ -32,7 +32,8 @@ def render(conversations: pl.DataFrame, template: Template) -> pl.DataFrame:
 
     Returns:
         The columns `SAMPLE_COLUMNS`. `completion` ends with the template's stop; `text` is prompt and completion; `messages` holds
-        role and content, neighbouring turns of the same role joined by an empty line. The base model's own end token is in none.
+        role and content, neighbouring turns of the same role joined by an empty line. The base model's own end token is in none. A
+        turn without a text (null) is an empty one, so that none is lost.
     """
     turns = (
         conversations.select(pl.int_range(pl.len()).alias("row"), "turns")
@@ -75,11 +76,15 @@ def parse(text: str, template: Template) -> list[Turn]:
     turns: list[Turn] = []
     speaker: str | None = None
     for is_boundary, piece in pieces(text, template):
-        if is_boundary:
-            speaker = _opened_by(piece, template)
-        elif speaker is not None:
-            turns.append(Turn(speaker, escaper.unescape(piece)))
+        if not is_boundary:
+            if speaker is not None:
+                turns.append(Turn(speaker, escaper.unescape(piece)))
             speaker = None
+            continue
+        for core in template.core.findall(piece):
+            if speaker is not None:  # two boundaries side by side, so an empty text between them
+                turns.append(Turn(speaker, ""))
+            speaker = _opened_by(core, template)
     return turns
 
 
@@ -109,7 +114,7 @@ def _turn(template: Template) -> pl.Expr:
 def _content(text: pl.Expr, template: Template) -> pl.Expr:
     """Stripped, and escaped where a boundary stands in it, which is rare: only such texts leave Polars."""
     escaper = Escaper(template.cores)
-    stripped = text.str.strip_chars()
+    stripped = text.fill_null("").str.strip_chars()
     forged = stripped.str.replace_all("\\", "", literal=True).str.contains(escaper.pattern)
     return pl.when(forged).then(pl.when(forged).then(stripped).map_elements(escaper.escape, return_dtype=pl.String)).otherwise(stripped)
 
@@ -123,15 +128,9 @@ def _messages(turns: pl.DataFrame) -> pl.DataFrame:
     return joined.group_by("row", maintain_order=True).agg(pl.struct("role", "content").alias("messages"))
 
 
-def _opened_by(boundary: str, template: Template) -> str | None:
+def _opened_by(core: str, template: Template) -> str | None:
     """Who speaks after this boundary, or None where nobody does."""
-    tail = boundary.rstrip(" \t\r\n")
-    if "{speaker}" in template.turn_opening:
-        opening = template.turn_opening.strip()
-        before, after = opening.split("{speaker}", 1)
-        if tail.endswith(after) and before in tail:
-            return tail[tail.rindex(before) + len(before) : len(tail) - len(after)]
-        return None
-    if tail.endswith(template.reply_opening().strip()):
+    if core == template.reply_opening().strip():
         return BOT
-    return "Speaker_0" if tail.endswith(template.turn_opening.strip()) else None
+    opening = template.opening.fullmatch(core)
+    return opening.groupdict().get("speaker", "Speaker_0") if opening else None

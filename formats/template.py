@@ -42,8 +42,11 @@ class Template:
                 raise UserError(f"template {self.name}: {field} has the placeholder {{{unknown[0]}}}; known there: {known}")
         if _placeholders(self.turn).count("text") != 1:
             raise UserError(f"template {self.name}: turn needs the placeholder {{text}} exactly once")
-        for field in ("turn_opening", "reply", "stop"):
-            if len(getattr(self, field).strip()) < 2:
+        if "{speaker}" in self.turn_closing:
+            raise UserError(f"template {self.name}: turn has {{speaker}} after {{text}}; say who speaks before the text")
+        for field in ("begin", "turn_opening", "turn_closing", "reply", "stop"):
+            length = len(getattr(self, field).strip())
+            if length == 1 or (length == 0 and field not in ("begin", "turn_closing")):
                 raise UserError(
                     f"template {self.name}: {field.replace('_', ' ')} {getattr(self, field)!r} is no boundary: "
                     "it needs at least two characters that are not white space, else ordinary text contains it"
@@ -54,6 +57,31 @@ class Template:
             raise UserError(f"template {self.name}: the stop {self.stop!r} also opens a turn; make them differ")
         if any("\\" in literal for literal in (self.begin, self.turn, self.reply, self.stop)):
             raise UserError(f"template {self.name}: a boundary holds a backslash, which marks escapes; leave it out")
+        self._refuse_joints()
+
+    def _refuse_joints(self) -> None:
+        """Escaping looks at a text alone, so no text may complete a boundary together with the boundary beside it."""
+        names = (BOT, "Speaker_0", "Speaker_00")
+        literals = (self.begin, self.turn_opening, self.turn_closing, self.reply, self.stop)
+        cores = sorted({literal.strip().replace("{speaker}", name) for literal in literals for name in names} - {""})
+        openings = sorted({self.reply_opening(), *(self.turn_opening.replace("{speaker}", name) for name in names)})
+        closings = sorted({self.stop, *(self.turn_closing + opening for opening in openings)})
+        for core in cores:
+            for opening in openings:
+                begun = opening.lstrip()
+                if core.startswith(begun) and core != opening.strip():
+                    raise UserError(
+                        f"template {self.name}: a text that begins with {core[len(begun) :]!r} after {opening!r} would become the "
+                        f"boundary {core!r}; end {opening!r} with a line break"
+                    )
+            for at in range(1, len(core)):
+                begun, rest = core[:at], core[at:]
+                for closing in closings:
+                    if not begun[-1].isspace() and (closing.startswith(rest) or rest.startswith(closing)):
+                        raise UserError(
+                            f"template {self.name}: a text that ends with {begun!r} before {closing!r} would move the boundary {core!r}; "
+                            f"begin {closing!r} with a line break"
+                        )
 
     @property
     def turn_opening(self) -> str:
@@ -77,9 +105,21 @@ class Template:
         return tuple(sorted(found, key=lambda core: (-len(core), core)))
 
     @cached_property
+    def core(self) -> re.Pattern[str]:
+        """Matches one boundary without the white space around it."""
+        return re.compile("|".join(self.cores))
+
+    @cached_property
+    def opening(self) -> re.Pattern[str]:
+        """Matches the core that opens a turn; its group `speaker`, where the template has one, is who speaks."""
+        before, *after = map(re.escape, self.turn_opening.strip().split("{speaker}"))
+        return re.compile(f"{before}(?P<speaker>{SPEAKER_NAME}){SPEAKER_NAME.join(after)}" if after else before)
+
+    @cached_property
     def boundary(self) -> re.Pattern[str]:
         """Matches a run of boundaries together with the white space that belongs to them."""
-        return re.compile(f"(?:{BLANK}(?:{'|'.join(self.cores)}))+{BLANK}")
+        first = r"(?<![ \t\r\n])"  # a run begins with all of its blank: without this, a long blank costs its length squared
+        return re.compile(f"{first}(?:{BLANK}(?:{self.core.pattern}))+{BLANK}")
 
     def to_toml(self) -> str:
         """The template as a TOML file that `read_template` reads back."""
@@ -109,12 +149,16 @@ def read_template(path: Path) -> Template:
     """The template in a TOML file.
 
     Raises:
-        UserError: the file is missing or no valid template.
+        UserError: the file cannot be read or is no valid template.
     """
     try:
         return _parse(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no such template file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save the template as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: no template file ({error.strerror})") from None
 
 
 def _parse(text: str, where: str) -> Template:
@@ -143,5 +187,6 @@ def _core_pattern(core: str) -> str:
 
 
 def _toml_string(value: str) -> str:
-    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return '"' + "".join(escapes.get(character, character) for character in value) + '"'
+    escapes = {code: f"\\u{code:04x}" for code in (*range(32), 127)}
+    escapes |= {ord("\\"): "\\\\", ord('"'): '\\"', ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
+    return f'"{value.translate(escapes)}"'

@@ -4,9 +4,11 @@ Boundaries and contents are encoded piece by piece: a tokenizer never sees both 
 every context. Contents are encoded as plain text, so `<|im_end|>` in a comment becomes ordinary tokens.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from formats.errors import UserError
@@ -121,20 +123,29 @@ def _encode_texts(template: Template, texts: Sequence[str], tokenizer: "PreTrain
 
 def _encode_contents(contents: list[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
     """Tokens of plain text, none of them an added token: where one would arise, its literal is cut in two and encoded in parts."""
-    if not contents:
-        return []
-    batch = tokenizer(contents, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     added = {index: str(token) for index, token in tokenizer.added_tokens_decoder.items()}
     return [
-        ids if added.keys().isdisjoint(ids) else _encode_in_parts(content, sorted(added.values(), key=len, reverse=True), tokenizer)
-        for content, ids in zip(contents, batch, strict=True)
+        ids if added.keys().isdisjoint(ids) else _encode_in_parts(content, added, tokenizer)
+        for content, ids in zip(contents, _encode_plain(contents, tokenizer), strict=True)
     ]
 
 
-def _encode_in_parts(content: str, literals: list[str], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    for literal in literals:
-        at = content.find(literal)
-        if at >= 0 and len(literal) > 1:
-            middle = at + 1
-            return _encode_in_parts(content[:middle], literals, tokenizer) + _encode_in_parts(content[middle:], literals, tokenizer)
-    return list(tokenizer(content, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+def _encode_in_parts(content: str, added: Mapping[int, str], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    literals = [re.escape(literal) for literal in added.values() if len(literal) > 1]
+    cuts = [match.start() + 1 for match in re.finditer(f"(?={'|'.join(literals)})", content)] if literals else []
+    parts = [content[start:end] for start, end in pairwise([0, *cuts, len(content)])]
+    forbidden = added.keys() - {tokenizer.unk_token_id}  # what is left of that one stands for characters that are not in the vocabulary
+    return [token for part in parts for token in _encode_halved(part, forbidden, tokenizer)]
+
+
+def _encode_halved(part: str, forbidden: Set[int], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """Halves the text while an added token arises that does not stand in it: the tokenizer's normalizer writes one, from `＜/s＞` say."""
+    ids = _encode_plain([part], tokenizer)[0]
+    if len(part) < 2 or forbidden.isdisjoint(ids):
+        return ids
+    halves = part[: len(part) // 2], part[len(part) // 2 :]
+    return [token for half in halves for token in _encode_halved(half, forbidden, tokenizer)]
+
+
+def _encode_plain(texts: list[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
+    return list(tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]) if texts else []

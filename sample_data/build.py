@@ -109,7 +109,7 @@ def _comment(post: Post, parent: Post, root: Post) -> dict[str, Any]:
         parent_id = int(parent.id, 36)
     if "orphan" in post.flags:
         parent_id = "t1_" + _base36(int(post.id, 36) - 1)
-    record = {
+    record: dict[str, Any] = {
         "author": post.author,
         "author_flair_text": None,
         "body": _escape(post.text),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from curate.console import RunError, Reporter, common_options
+from curate.console import Reporter, common_options
 
 
 @click.command("format")
@@ -61,21 +61,13 @@ def preview_command(samples: Path, split: str, count: int, seed: int, as_json: b
     Example:
       lorum preview samples --count 5
     """
-    from curate.samples import TEMPLATE_FILE, read_samples
-    from formats.preview import preview
-    from formats.template import read_template
+    from curate.report import print_samples
+    from curate.samples import read_samples
 
-    rows = read_samples(samples, split)
-    chosen = rows.sample(min(count, rows.height), seed=seed).to_dicts()
     if not as_json:
-        from rich.console import Console
-
-        template = read_template(samples / TEMPLATE_FILE)
-        console = Console(highlight=False)
-        for row in chosen:
-            console.rule(f"{row['id']}, score {row['score']}", style="dim")
-            console.print(preview(row["prompt"], row["completion"], template))
-    return chosen
+        print_samples(samples, count, split, seed)
+    rows = read_samples(samples, split)
+    return rows.sample(min(count, rows.height), seed=seed).to_dicts()
 
 
 @click.command("check")
@@ -95,11 +87,12 @@ def check_command(samples: Path, base: str, max_tokens: int | None, as_json: boo
     """
     from curate.check import check_folder
     from curate.report import contract_lines
+    from formats.errors import ContractError
     from train.settings import TrainSettings
 
     report = check_folder(samples, base, max_tokens or TrainSettings().max_tokens)
     if not as_json:
-        click.echo("\n".join(contract_lines(report)))
+        click.echo("\n".join(contract_lines(asdict(report))))
     if not report.holds:
-        raise RunError("the stop contract does not hold: " + "; ".join(report.problems))
+        raise ContractError(f"the stop contract does not hold: {'; '.join(report.problems)}")
     return asdict(report)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from curate.console import RunError, Reporter, common_options
+from curate.console import Reporter, common_options
 
 UNTIL = ("gather", "filter", "format", "check", "train", "eval")
 
@@ -28,17 +28,14 @@ def curate_and_train_command(
     Example:
       lorum curate-and-train sample_data/recipe.toml --set train.max_steps=200
     """
-    from curate.pipeline import ContractError, run
+    from curate.pipeline import run
     from curate.recipe import Recipe
     from curate.report import print_run
 
     plan = Recipe.read(recipe, changes)
     folder = out or Path("runs") / plan.name
-    try:
-        with Reporter(quiet) as progress:
-            record = run(plan, folder, progress, until)
-    except ContractError as error:
-        raise RunError(str(error)) from None
+    with Reporter(quiet) as progress:
+        record = run(plan, folder, progress, until)
     if not as_json:
         print_run(record, folder)
     return record

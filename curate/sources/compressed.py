@@ -20,7 +20,13 @@ CHUNK = 16 << 20
 ZSTD_WINDOW = 1 << 31
 """The archives compress with a window of 2 GiB, which readers refuse unless they are told to allow it."""
 
-_MAGIC = {b"\x28\xb5\x2f\xfd": "zst", b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
+_MAGIC = {
+    b"\x28\xb5\x2f\xfd": "zst",
+    **{bytes([0x50 + n]) + b"\x2a\x4d\x18": "zst" for n in range(16)},  # skippable frames, with which pzstd begins a file
+    b"\x1f\x8b": "gz",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+}
 _READ = 1 << 17
 
 
@@ -93,10 +99,21 @@ def _decompressed(file: BinaryIO) -> Iterator[bytes]:
     if kind == "zst":
         yield from _zstd_frames(file)
         return
-    openers = {"gz": gzip.GzipFile, "bz2": bz2.BZ2File, "xz": lzma.LZMAFile}
-    reader = openers[kind](file) if kind in openers else file
+    reader = _opened(file, kind)
     while block := reader.read(_READ * 8):
         yield block
+
+
+def _opened(file: BinaryIO, kind: str) -> BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+    match kind:
+        case "gz":
+            return gzip.GzipFile(fileobj=file)
+        case "bz2":
+            return bz2.BZ2File(file)
+        case "xz":
+            return lzma.LZMAFile(file)
+        case _:
+            return file
 
 
 def _zstd_frames(file: BinaryIO) -> Iterator[bytes]:

@@ -9,6 +9,9 @@ import polars as pl
 
 ROW = "source_row"
 
+Numbered = tuple[int, bytes]
+"""A line with its row."""
+
 
 @dataclass(frozen=True)
 class Reject:
@@ -45,7 +48,11 @@ def parse_chunk(chunk: bytes, fields: Sequence[str], first_row: int, wanted: re.
     rejects: list[Reject] = []
     records = _read(chunk, schema)
     if records is None or records.height != len(rows):
-        good, rejects = _sort_out(chunk.split(b"\n")[: len(rows)], rows, schema)
+        numbered = list(zip(rows, chunk.split(b"\n"), strict=False))
+        # A line that opens no object is none: a file that is no dump at all would else be parsed line by line.
+        good, bad = _sort_out([(row, line) for row, line in numbered if line.lstrip(b" \t\r").startswith(b"{")], schema)
+        bad += [(row, line) for row, line in numbered if not line.lstrip(b" \t\r").startswith(b"{")]
+        rejects = [Reject(row, _fault(line), line.decode(errors="replace")) for row, line in sorted(bad)]
         rows = [row for row, _ in good]
         records = _read(b"\n".join(line for _, line in good), schema)
         assert records is not None, "lines that parse alone parse together"
@@ -67,19 +74,17 @@ def _mostly_wanted(chunk: bytes, wanted: re.Pattern[bytes]) -> bool:
     return bool(head) and sum(1 for line in head if wanted.search(line)) > len(head) // 2
 
 
-def _sort_out(
-    lines: Sequence[bytes], rows: Sequence[int], schema: dict[str, type[pl.String]]
-) -> tuple[list[tuple[int, bytes]], list[Reject]]:
+def _sort_out(lines: list[Numbered], schema: dict[str, type[pl.String]]) -> tuple[list[Numbered], list[Numbered]]:
     """The good lines and the bad ones, found by halving: the parser that reads the chunks is the only judge of what is JSON."""
-    records = _read(b"\n".join(lines), schema)
+    records = _read(b"\n".join(line for _, line in lines), schema)
     if records is not None and records.height == len(lines):
-        return list(zip(rows, lines, strict=True)), []
+        return lines, []
     if len(lines) == 1:
-        return [], [Reject(rows[0], _fault(lines[0]), lines[0].decode(errors="replace"))]
+        return [], lines
     half = len(lines) // 2
-    good, rejects = _sort_out(lines[:half], rows[:half], schema)
-    more_good, more_rejects = _sort_out(lines[half:], rows[half:], schema)
-    return good + more_good, rejects + more_rejects
+    good, bad = _sort_out(lines[:half], schema)
+    more_good, more_bad = _sort_out(lines[half:], schema)
+    return good + more_good, bad + more_bad
 
 
 def _fault(line: bytes) -> str:

@@ -34,6 +34,12 @@ _TEXT_MARKERS = (
 )
 """What stands in the place of a removed text, without regard to case."""
 
+_TITLE_MARKERS = ((r"^\[ ?deleted by user ?\]$", "author"), (r"^\[ ?removed by reddit ?\]$", "admin"))
+"""What Reddit writes in the place of a title; a bare [removed] there is a member's joke."""
+
+_REMOVED_LATER = r'"(was_deleted_later|was_initially_deleted)": ?true|"removal_type": ?"'
+"""In `_meta`, what the second retrieval found."""
+
 
 def fault(records: pl.DataFrame) -> pl.Series:
     """Why each record cannot become a post; null where it can."""
@@ -76,7 +82,7 @@ def to_posts(records: pl.DataFrame, file: str) -> pl.DataFrame:
         "text": content,
         "url": _unescape(pl.col("url")),
         "flair": _unescape(pl.when(comment).then(pl.col("author_flair_text")).otherwise(pl.col("link_flair_text"))),
-        "score": pl.when(~pl.coalesce(_boolean("score_hidden"), _boolean("hide_score"), False)).then(_whole(pl.col("score"))),
+        "score": pl.when(~_told("score_hidden") & ~_told("hide_score")).then(_whole(pl.col("score"))),
         "upvote_ratio": pl.col("upvote_ratio").cast(pl.Float32, strict=False),
         "num_replies": _whole(pl.col("num_comments")),
         "nsfw": _boolean("over_18"),
@@ -97,7 +103,7 @@ def _fullname(link: pl.Expr) -> pl.Expr:
 def _parent() -> pl.Expr:
     """The parent's id; some records of 2024 hold it as the number whose base 36 the id is."""
     parent = pl.col("parent_id")
-    number = parent.str.contains(r"^[0-9]+$")
+    number = parent.str.contains(r"^[0-9]{1,19}$")
     decoded = pl.when(number).then(parent).map_elements(lambda digits: "t1_" + _base36(int(digits)), return_dtype=pl.String)
     return pl.when(number).then(decoded).otherwise(pl.when(parent != "").then(parent))
 
@@ -126,6 +132,10 @@ def _boolean(name: str) -> pl.Expr:
     return pl.when(value.is_in(["true", "false"])).then(value == "true")
 
 
+def _told(name: str) -> pl.Expr:
+    return _boolean(name).fill_null(False)
+
+
 _UNESCAPED = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 """Reddit's escaping knows three entities. Replaced in one pass, so that each is undone exactly once."""
 
@@ -150,7 +160,8 @@ def _removal(content: pl.Expr) -> pl.Expr:
         pl.when(pl.col("removal_reason") == "legal").then(pl.lit("legal")),
         pl.col("removed_by_category").replace_strict(_REMOVED_BY, default="unknown", return_dtype=pl.String),
         *(pl.when(content.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TEXT_MARKERS),
-        pl.when(pl.col("_meta").str.contains(r'"(was_deleted_later|was_initially_deleted)": ?true')).then(pl.lit("unknown")),
+        *(pl.when(pl.col("title").str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TITLE_MARKERS),
+        pl.when(pl.col("_meta").str.contains(_REMOVED_LATER)).then(pl.lit("unknown")),
     ]
     known = [reasons[0], pl.when(pl.col("removed_by_category").is_not_null()).then(reasons[1]), *reasons[2:]]
     return pl.coalesce(*known, pl.lit("none"))

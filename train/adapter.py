@@ -1,0 +1,135 @@
+"""The adapter's folder: everything that somebody needs to use it, with Lorum or without."""
+
+import json
+import shutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from formats.contract import StopSpec, stop_spec
+from formats.errors import UserError
+from formats.template import Template, read_template
+from train.settings import DecodingSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A finished adapter on disk: its folder, what it was trained on and with, and how it answers by default."""
+
+    folder: Path
+    base: str
+    template: Template
+    settings: TrainSettings
+    decoding: DecodingSettings
+    stop: StopSpec
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """Reads an adapter's description, not its weights.
+
+    Raises:
+        UserError: the folder holds no adapter of ours, or a file of it was damaged.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        raise UserError(f"{folder}: no adapter there (no adapter_config.json); give the folder that `lorum train` wrote")
+    try:
+        fields = tomllib.loads((folder / "settings.toml").read_text(encoding="utf-8"))
+        settings = TrainSettings(**fields["train"])
+        decoding = DecodingSettings(**fields["decoding"])
+        stop = StopSpec.from_json((folder / "stop.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: missing; this adapter was not written by Lorum, or not whole") from None
+    except (tomllib.TOMLDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder}: settings.toml or stop.json is damaged ({' '.join(str(error).split())})") from None
+    return Adapter(folder, settings.base, read_template(folder / "template.toml"), settings, decoding, stop)
+
+
+def write_adapter(
+    folder: Path,
+    save_weights: Callable[[Path], Any],
+    tokenizer: "PreTrainedTokenizerBase",
+    template: Template,
+    settings: TrainSettings,
+    decoding: DecodingSettings,
+    trained_share: float,
+    card: str,
+) -> None:
+    """Writes an adapter's folder, which appears whole or not at all; one that was there is replaced.
+
+    Args:
+        save_weights: writes PEFT's files into the folder it is given.
+        trained_share: share of the training samples whose stop carried loss.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_weights(partial)
+    tokenizer.save_pretrained(partial)
+    generation_config(decoding, tokenizer).save_pretrained(partial)
+    (partial / "template.toml").write_text(template.to_toml(), encoding="utf-8")
+    (partial / "stop.json").write_text(stop_spec(template, tokenizer, trained_share).to_json(), encoding="utf-8")
+    (partial / "settings.toml").write_text(_toml(train=settings.model_dump(), decoding=decoding.model_dump()), encoding="utf-8")
+    (partial / "README.md").write_text(card, encoding="utf-8")
+    if folder.exists():
+        before = folder.with_name(f"{folder.name}.before")
+        shutil.rmtree(before, ignore_errors=True)
+        folder.rename(before)
+        partial.rename(folder)
+        shutil.rmtree(before)
+    else:
+        partial.rename(folder)
+
+
+def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenizerBase", greedy: bool = False) -> "GenerationConfig":
+    """How to decode: ends at the tokenizer's end token.
+
+    Args:
+        greedy: always take the likeliest token, whatever the settings say.
+    """
+    from transformers import GenerationConfig
+
+    ends = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": filler_id(tokenizer),
+        "max_new_tokens": decoding.max_new_tokens,
+    }
+    if greedy or decoding.temperature == 0:
+        penalty = 1.0 if greedy else decoding.repetition_penalty
+        return GenerationConfig(do_sample=False, repetition_penalty=penalty, **ends)
+    return GenerationConfig(
+        do_sample=True,
+        temperature=decoding.temperature,
+        top_p=decoding.top_p,
+        top_k=decoding.top_k,
+        repetition_penalty=decoding.repetition_penalty,
+        **ends,
+    )
+
+
+def filler_id(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The token that fills up shorter rows: another special token than the end token, where there is one.
+
+    A repetition penalty counts fillers as text that stood before: filling with the end token would make stopping less likely, the
+    more so the shorter the prompt.
+    """
+    end = tokenizer.eos_token_id
+    for token in (tokenizer.pad_token_id, tokenizer.unk_token_id, *sorted(tokenizer.all_special_ids)):
+        if token is not None and token != end:
+            return int(token)
+    return int(end)
+
+
+def _toml(**tables: dict[str, Any]) -> str:
+    """TOML of tables of plain values; JSON's strings, numbers, booleans and lists are TOML's as well."""
+    sections = []
+    for name, values in tables.items():
+        sections.append(f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+    return "\n".join(sections)

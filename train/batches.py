@@ -1,0 +1,138 @@
+"""Turns encoded samples into batches without padding, and computes their loss."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import torch
+
+from formats.errors import UserError
+from formats.template import Template, read_template
+from formats.tokens import Encoded, encode_samples
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+    from transformers.modeling_outputs import CausalLMOutputWithPast
+
+LossFunction = Callable[..., torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one split, in tokens; `dropped` were longer than the limit and are not in `rows`."""
+
+    rows: list[Encoded]
+    dropped: int
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row; 0 without rows."""
+        return max((len(row.input_ids) for row in self.rows), default=0)
+
+
+def read_samples(folder: Path, split: str, tokenizer: "PreTrainedTokenizerBase", max_tokens: int) -> Samples:
+    """Reads and encodes one split of a samples folder.
+
+    Raises:
+        UserError: the folder is none, or no row is short enough.
+    """
+    table = read_split(folder, split)
+    encoded = encode_samples(folder_template(folder), table["prompt"].to_list(), table["completion"].to_list(), tokenizer)
+    rows = [row for row in encoded if len(row.input_ids) <= max_tokens]
+    if not rows:
+        found = f"each of its {len(encoded)} rows is longer than max_tokens = {max_tokens}" if encoded else "it has no row"
+        raise UserError(f"{folder / f'{split}.parquet'}: {found}; raise max_tokens, or let more and shorter replies through the filter")
+    return Samples(rows, len(encoded) - len(rows))
+
+
+def read_split(folder: Path, split: str) -> pl.DataFrame:
+    """The table of one split: at least the columns prompt and completion.
+
+    Raises:
+        UserError: the file is missing, not Parquet, or lacks a column.
+    """
+    file = folder / f"{split}.parquet"
+    try:
+        table = pl.read_parquet(file)
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; give a samples folder as `lorum format` writes it") from None
+    except pl.exceptions.ComputeError as error:
+        raise UserError(f"{file}: not a Parquet file ({' '.join(str(error).split())}); write it again with `lorum format`") from None
+    missing = {"prompt", "completion"} - set(table.columns)
+    if missing:
+        raise UserError(f"{file}: has no column {sorted(missing)[0]!r}; expected the columns prompt and completion")
+    return table
+
+
+def folder_template(folder: Path) -> Template:
+    """The template of a samples folder, or of an adapter."""
+    return read_template(folder / "template.toml")
+
+
+def flatten(samples: Sequence[Encoded]) -> dict[str, Any]:
+    """Joins samples into one row without padding: the data collator of the trainer.
+
+    Returns:
+        With T tokens in all, of which N carry loss: `input_ids` and `position_ids` (1, T), positions starting over with each sample;
+        `logits_to_keep` (1, T), true where the next token carries loss; `shift_labels` (N), those next tokens, which the Trainer
+        counts; `labels` (2, N), the same and whether each belongs to the stop; and where samples begin, in the names that
+        flash-attention uses (`cu_seq_lens_q` and so on). There is no attention mask: the restarting positions stand for it.
+    """
+    lengths = [len(sample.input_ids) for sample in samples]
+    targets = [_targets(sample) for sample in samples]
+    keep = torch.cat([torch.tensor(kept) for kept, _ in targets])
+    labels = torch.tensor([token for sample in samples for token in sample.input_ids[sample.num_prompt :]])
+    is_stop = torch.cat([stop for _, stop in targets])
+    starts = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
+    return {
+        "input_ids": torch.tensor([[token for sample in samples for token in sample.input_ids]]),
+        "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
+        "logits_to_keep": keep[None],
+        "shift_labels": labels,
+        "labels": torch.stack([labels, is_stop]),
+        "cu_seq_lens_q": starts,
+        "cu_seq_lens_k": starts,
+        "max_length_q": max(lengths),
+        "max_length_k": max(lengths),
+        "use_cache": False,
+    }
+
+
+def _targets(sample: Encoded) -> tuple[list[bool], torch.Tensor]:
+    """Which positions predict a token with loss, and for each such token whether it belongs to the stop."""
+    length, replied = len(sample.input_ids), len(sample.input_ids) - sample.num_prompt
+    kept = [sample.num_prompt - 1 <= position < length - 1 for position in range(length)]
+    return kept, (torch.arange(replied) >= replied - sample.num_stop).long()
+
+
+def samples_at_once(batch: int, longest: int, tokens_per_batch: int) -> int:
+    """How many samples of a batch go through the model together, so that never more than `tokens_per_batch` tokens do.
+
+    A divisor of the batch, so that every optimizer step sees the whole batch; at least 1.
+    """
+    fitting = max(1, tokens_per_batch // max(1, longest))
+    return max(count for count in range(1, batch + 1) if batch % count == 0 and count <= fitting)
+
+
+def weighted_loss(stop_weight: float) -> LossFunction:
+    """The loss for the Trainer (`compute_loss_func`): cross-entropy of each token of reply and stop, the stop's times `stop_weight`.
+
+    The sum is divided by the number of those tokens in the whole optimizer step, so accumulation does not change it.
+    """
+
+    def loss(outputs: "CausalLMOutputWithPast", labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
+        losses = token_losses(outputs, labels)
+        weights = torch.where(labels[1].bool(), stop_weight, 1.0)
+        return (losses * weights).sum() / (num_items_in_batch if num_items_in_batch is not None else labels.shape[1])
+
+    return loss
+
+
+def token_losses(outputs: "CausalLMOutputWithPast", labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy (nats) of each token with loss, shape (N,), from the logits at the kept positions and `labels` (2, N)."""
+    logits = outputs.logits
+    if logits is None:
+        raise ValueError("the model returned no logits")
+    return torch.nn.functional.cross_entropy(logits.reshape(labels.shape[1], -1).float(), labels[0], reduction="none")

@@ -1,0 +1,139 @@
+"""Answers prompts in batches, and says why each answer ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from peft import PeftModel
+from transformers import StoppingCriteria, StoppingCriteriaList
+
+from formats.errors import UserError
+from formats.template import Template
+from formats.tokens import decode_reply, encode_prompt, end_token_id, stop_ids
+from train.adapter import Adapter, filler_id
+
+if TYPE_CHECKING:
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+Ending = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: its text without the stop, the tokens it took (those of the stop included), and why it ended."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    ending: Ending
+
+
+class TextualStop(StoppingCriteria):
+    """Ends an answer whose last tokens spell the template's stop, however they were cut into tokens."""
+
+    def __init__(self, template: Template, tokenizer: "PreTrainedTokenizerBase", num_prompt: int) -> None:
+        self._stop = template.stop
+        self._tokenizer = tokenizer
+        self._num_prompt = num_prompt
+        # A stop spelled in single characters, at worst a byte each, still lies within so many tokens.
+        self._window = len(template.stop.encode())
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
+        tails = input_ids[:, max(self._num_prompt, input_ids.shape[1] - self._window) :]
+        texts = self._tokenizer.batch_decode(tails, clean_up_tokenization_spaces=False)
+        return torch.tensor([self._stop in text for text in texts], device=input_ids.device)
+
+
+def generate(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    template: Template,
+    prompts: Sequence[str],
+    config: "GenerationConfig",
+    *,
+    seed: int = 0,
+    batch: int = 32,
+) -> list[Reply]:
+    """Answers rendered prompts, in their order.
+
+    An answer ends at the end token, at the textual stop, or at `config.max_new_tokens`; nothing else is forced on it. Prompts of
+    like length are answered together.
+    """
+    encoded = [encode_prompt(template, prompt, tokenizer) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+    replies: dict[int, Reply] = {}
+    torch.manual_seed(seed)
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        answered = _generate_batch(model, tokenizer, template, [encoded[index] for index in chosen], config)
+        replies.update(zip(chosen, answered, strict=True))
+    return [replies[index] for index in range(len(prompts))]
+
+
+def attach(model: "PreTrainedModel", adapter: Adapter) -> "PreTrainedModel":
+    """The model with an adapter merged into its weights, for answers at the base's own speed; the model given is used up.
+
+    Where the model is still in 4 bit (a GPU), the adapter stays beside it: merging would round it away.
+
+    Raises:
+        UserError: the adapter's weights are damaged or belong to another base.
+    """
+    try:
+        joined: Any = PeftModel.from_pretrained(model, str(adapter.folder))
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise UserError(f"{adapter.folder}: does not fit the base {adapter.base} ({' '.join(str(error).split())[:200]})") from None
+    merged: PreTrainedModel = joined if getattr(model, "is_quantized", False) else joined.merge_and_unload()
+    return merged.eval()
+
+
+def _generate_batch(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    template: Template,
+    encoded: Sequence[list[int]],
+    config: "GenerationConfig",
+) -> list[Reply]:
+    longest = max(map(len, encoded))
+    filler = filler_id(tokenizer)
+    input_ids = torch.tensor([[filler] * (longest - len(ids)) + ids for ids in encoded], device=model.device)
+    mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in encoded], device=model.device)
+    generator: Any = model
+    with torch.inference_mode():
+        output = generator.generate(
+            input_ids=input_ids,
+            attention_mask=mask,
+            generation_config=config,
+            stopping_criteria=StoppingCriteriaList([TextualStop(template, tokenizer, longest)]),
+            use_cache=True,
+        )
+    return [read_reply(row, template, tokenizer, config.pad_token_id) for row in output[:, longest:].tolist()]
+
+
+def read_reply(ids: Sequence[int], template: Template, tokenizer: "PreTrainedTokenizerBase", filler: int | None) -> Reply:
+    """The reply in generated tokens: cut behind its stop, which is the end token or the textual stop, whichever comes first.
+
+    Args:
+        filler: what the batch filled answers up with that ended early; such tokens at the end are no part of the answer.
+    """
+    kept = list(ids)
+    end = end_token_id(tokenizer)
+    if end in kept:
+        kept = kept[: kept.index(end) + 1]
+    elif filler is not None and filler != end:
+        while kept and kept[-1] == filler:
+            kept.pop()
+    text = str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    ended = kept[-1:] == [end] or template.stop in text
+    if kept[-1:] != [end] and template.stop in text:
+        kept = _up_to_textual_stop(kept, template, tokenizer)
+    return Reply(decode_reply(template, kept, tokenizer), tuple(kept), "stop" if ended else "length")
+
+
+def _up_to_textual_stop(ids: list[int], template: Template, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The fewest tokens from the beginning whose text holds the textual stop."""
+    usual = stop_ids(template, tokenizer)[:-1]
+    for count in range(len(usual), len(ids)):
+        if template.stop in str(tokenizer.decode(ids[:count], clean_up_tokenization_spaces=False)):
+            return ids[:count]
+    return ids

@@ -1,0 +1,66 @@
+"""What can be set about a training, the decoding it ships and its evaluation: the `[train]`, `[decoding]` and `[eval]` of a recipe."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainSettings(_Settings):
+    """How an adapter is trained. The defaults suit a small base model on a laptop without a GPU."""
+
+    base: str = Field("smollm2-135m", description="The base model: smollm2-135m, a Hub id, a local directory or a .gguf file.")
+    quantisation: Literal["nf4", "none"] = Field("nf4", description="nf4: the base in 4 bit with double quantisation; none: as it is.")
+    rank: int = Field(16, ge=1, le=1024, description="Rank of the adapter's matrices.")
+    alpha: float = Field(32.0, gt=0, description="Scale of the adapter: alpha / rank, or alpha / sqrt(rank) with rslora.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input; on a CPU drawing it costs a third of the speed.")
+    rslora: bool = Field(False, description="Scale by the square root of the rank, which keeps high ranks trainable.")
+    target_modules: str | tuple[str, ...] = Field(
+        "all-linear", description='Layers that get an adapter: "all-linear", or a list of module names such as ["q_proj", "v_proj"].'
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field("cosine", description="Course of the learning rate.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to its peak.")
+    epochs: float = Field(2.0, gt=0, description="Passes over the training samples.")
+    max_steps: int = Field(-1, ge=-1, description="Optimizer steps at most, in place of epochs; -1: as many as the epochs need.")
+    batch: int = Field(8, ge=1, description="Samples per optimizer step.")
+    max_tokens: int = Field(512, ge=16, description="Longest sample in tokens; longer ones are left out and counted, never cut.")
+    tokens_per_batch: int = Field(
+        4096, ge=16, description="Tokens that go through the model at once, at most: fewer need less memory, more need fewer passes."
+    )
+    stop_weight: float = Field(1.0, gt=0, le=100, description="Weight of the stop's tokens in the loss; the reply's own have 1.")
+    optimizer: Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = Field(
+        "adamw_torch", description="Optimizer; the paged ones move their state out of a full GPU."
+    )
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of the adapter's matrices.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
+    activation_checkpointing: bool = Field(
+        False, description="Compute activations again in the backward pass: about a third slower, far less memory."
+    )
+    save_every: int = Field(50, ge=1, description="Steps between two checkpoints.")
+    seed: int = Field(0, ge=0, description="Seed of the order of the samples, the adapter's start and its dropout.")
+
+
+class DecodingSettings(_Settings):
+    """How the adapter answers by default; shipped in its `generation_config.json`. A temperature of 0 is greedy decoding."""
+
+    temperature: float = Field(0.8, ge=0, le=5, description="Below 1 prefers likely tokens; 0 always takes the likeliest.")
+    top_p: float = Field(0.9, gt=0, le=1, description="Draw from the likeliest tokens that together have this probability.")
+    top_k: int = Field(50, ge=0, description="Draw from this many likeliest tokens; 0: no limit.")
+    repetition_penalty: float = Field(
+        1.0, gt=0, le=3, description="Above 1 makes tokens less likely that stood before, in the prompt too; 1: off."
+    )
+    max_new_tokens: int = Field(128, ge=1, description="Longest answer in tokens.")
+
+
+class EvalSettings(_Settings):
+    """How an adapter is compared with its base on samples that were held out of the training."""
+
+    prompts: int = Field(32, ge=1, description="Held-out prompts that are answered, to measure how often an answer stops.")
+    max_new_tokens: int = Field(128, ge=1, description="Tokens within which an answer must stop.")
+    shown: int = Field(3, ge=0, description="Prompts shown with the answers of base and adapter.")
+    perplexity_samples: int = Field(128, ge=1, description="Held-out samples on whose replies the perplexity is measured, at most.")
+    seed: int = Field(0, ge=0, description="Seed of the choice of prompts and of sampling.")

@@ -1,0 +1,234 @@
+"""Trains an adapter: stock Trainer, LoRA, flattened batches, checkpoints that a killed run goes on from."""
+
+import shutil
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from formats.errors import UserError
+from train.adapter import write_adapter
+from train.base_model import compute_dtype, device, load_for_training, load_tokenizer, quieten, resolve
+from train.batches import Samples, flatten, folder_template, read_samples, samples_at_once, weighted_loss
+from train.checkpoints import claim, fingerprint, last_complete, mark_complete
+from train.model_card import model_card
+from train.progress import OnProgress, TrainProgress, silent
+from train.settings import DecodingSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training was: losses in nats a token; `tokens` are real ones, prompt and reply, counted once a pass.
+
+    `seconds` and `tokens_per_second` are this process's; `resumed_at` is the step it went on from, 0 if it started afresh.
+    `final_loss` is the mean over the last tenth of the steps.
+    """
+
+    trainable_parameters: int
+    total_parameters: int
+    samples: int
+    dropped_too_long: int
+    steps: int
+    epochs: float
+    first_loss: float
+    final_loss: float
+    tokens: int
+    tokens_per_second: float
+    seconds: float
+    resumed_at: int
+
+    @property
+    def trainable_share(self) -> float:
+        """Trained parameters as a share of all, the adapter's included."""
+        return self.trainable_parameters / self.total_parameters
+
+
+def train(
+    samples: Path,
+    base: str,
+    out: Path,
+    settings: TrainSettings,
+    decoding: DecodingSettings | None = None,
+    *,
+    progress: OnProgress = silent,
+) -> TrainResult:
+    """Trains an adapter on a samples folder and writes it to `out`, which appears whole or not at all.
+
+    Checkpoints lie in `out` + `.checkpoints` until then. Called again with the same samples and settings after a kill, the training
+    goes on from the last whole one.
+
+    Raises:
+        UserError: the samples or the base are not there or do not fit the settings.
+    """
+    quieten()
+    decoding = decoding or DecodingSettings()
+    settings = settings.model_copy(update={"base": base})
+    found = resolve(base)
+    tokenizer = load_tokenizer(found)
+    template = folder_template(samples)
+    data = read_samples(samples, "train", tokenizer, settings.max_tokens)
+
+    checkpoints = out.with_name(f"{out.name}.checkpoints")
+    claim(checkpoints, fingerprint(samples, settings.model_dump_json(), found.location))
+    set_seed(settings.seed)
+    model = add_adapter(load_for_training(found, settings.quantisation), settings)
+    watch = _Watch(progress)
+    trainer = make_trainer(model, data, settings, checkpoints, watch)
+    resume_from = last_complete(checkpoints)
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+
+    result = _result(trainer, data, watch, time.monotonic() - started)
+    card = model_card(found.location, template, settings, decoding, result)
+    # Every row that was kept ends with its stop in the loss: `encode_samples` puts it there and no row is ever cut.
+    write_adapter(out, model.save_pretrained, tokenizer, template, settings, decoding, trained_share=1.0, card=card)
+    shutil.rmtree(checkpoints)
+    return result
+
+
+def add_adapter(model: "PreTrainedModel", settings: TrainSettings) -> PeftModel:
+    """Puts a fresh LoRA adapter on a base; its matrices are float32, whatever the base computes in.
+
+    Raises:
+        UserError: no module has one of the names in `target_modules`.
+    """
+    modules = settings.target_modules
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        use_rslora=settings.rslora,
+        target_modules=modules if isinstance(modules, str) else list(modules),
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return get_peft_model(model, config)  # type: ignore[return-value]
+    except ValueError as error:
+        raise UserError(f"train.target_modules = {modules!r}: {' '.join(str(error).split())}") from None
+
+
+def make_trainer(model: PeftModel, data: Samples, settings: TrainSettings, checkpoints: Path, watch: TrainerCallback) -> Trainer:
+    """The stock Trainer with our batches and our loss."""
+    at_once = samples_at_once(settings.batch, data.longest, settings.tokens_per_batch)
+    # With a bfloat16 base the adapter's float32 matrices are cast for each product, which is faster than casting its input.
+    lower = compute_dtype()
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=settings.batch // at_once,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup,
+        optim=settings.optimizer,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=lower == torch.bfloat16,
+        fp16=lower == torch.float16,
+        activation_checkpointing=settings.activation_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if settings.activation_checkpointing else None,
+        save_strategy="steps",
+        save_steps=settings.save_every,
+        # One checkpoint is whole while the next is being written.
+        save_total_limit=2,
+        logging_steps=1,
+        include_num_input_tokens_seen="all",
+        remove_unused_columns=False,
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=device() == "cpu",
+        dataloader_pin_memory=device() == "cuda",
+        seed=settings.seed,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=data.rows,  # type: ignore[arg-type]
+        data_collator=flatten,  # type: ignore[arg-type]
+        compute_loss_func=weighted_loss(settings.stop_weight),
+        callbacks=[watch],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    return trainer
+
+
+class _Watch(TrainerCallback):
+    """Passes on each step's loss and speed, and marks each checkpoint that was saved whole."""
+
+    def __init__(self, progress: OnProgress) -> None:
+        self._progress = progress
+        self._recent: deque[tuple[float, int]] = deque(maxlen=20)
+        self.begun_at = 0
+        self.tokens_before = 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.begun_at = state.global_step
+        self.tokens_before = int(state.num_input_tokens_seen)
+        self._recent.append((time.monotonic(), self.tokens_before))
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        if not logs or "loss" not in logs:
+            return
+        now, tokens = time.monotonic(), int(state.num_input_tokens_seen)
+        since, before = self._recent[0]
+        steps = len(self._recent)
+        self._recent.append((now, tokens))
+        elapsed = max(now - since, 1e-9)
+        self._progress(
+            TrainProgress(
+                step=state.global_step,
+                steps=state.max_steps,
+                loss=float(logs["loss"]),
+                tokens=tokens,
+                tokens_per_second=(tokens - before) / elapsed,
+                seconds_left=(state.max_steps - state.global_step) * elapsed / steps,
+            )
+        )
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        mark_complete(Path(args.output_dir or ".") / f"checkpoint-{state.global_step}")
+
+
+def _result(trainer: Trainer, data: Samples, watch: _Watch, seconds: float) -> TrainResult:
+    model, state = trainer.model, trainer.state
+    if not isinstance(model, PeftModel):
+        raise TypeError(f"trained a {type(model).__name__}, expected a PeftModel")
+    trainable, total = model.get_nb_trainable_parameters()
+    losses = [float(entry["loss"]) for entry in state.log_history if "loss" in entry]
+    last = losses[-max(1, len(losses) // 10) :]
+    tokens = int(state.num_input_tokens_seen)
+    return TrainResult(
+        trainable_parameters=trainable,
+        total_parameters=total,
+        samples=len(data.rows),
+        dropped_too_long=data.dropped,
+        steps=state.global_step,
+        epochs=float(state.epoch or 0),
+        first_loss=losses[0],
+        final_loss=sum(last) / len(last),
+        tokens=tokens,
+        tokens_per_second=(tokens - watch.tokens_before) / max(seconds, 1e-9),
+        seconds=seconds,
+        resumed_at=watch.begun_at,
+    )
