@@ -36,11 +36,11 @@ configs:
 
 # {recipe.name}
 
-Conversations of a forum, rendered as prompts and replies for training a chatbot personality. Each row has `prompt`, `completion` (which ends
-with its stop), `text` (both) and `messages` (chat form). Train, validation and test share no thread.
+Conversations of a forum, rendered as prompts and replies for training a chatbot personality. Each row has `prompt`, `completion`
+(which ends with its stop), `text` (both) and `messages` (chat form). Train, validation and test share no thread.
 
-The words are those of the forum's members. Check the source's terms and what its members may expect before you share them, and remove what was
-deleted at the source.
+The words are those of the forum's members. Check the source's terms and what its members may expect before you share them, and remove
+what was deleted at the source.
 
 ## How it came to be
 

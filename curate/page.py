@@ -14,7 +14,8 @@ from formats.template import Template, read_template
 SHOWN = 4
 
 _STYLE = """
-:root { --ink: #1d2327; --dim: #66727b; --line: #dfe4e8; --paper: #fbfaf7; --keep: #2f6f4f; --drop: #b4552d; --stop: #f2c14e; --edge: #1b6f8a; }
+:root { --ink: #1d2327; --dim: #66727b; --line: #dfe4e8; --paper: #fbfaf7; --keep: #2f6f4f; --drop: #b4552d; --stop: #f2c14e;
+  --edge: #1b6f8a; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 2.5rem 1.5rem 4rem; color: var(--ink); background: var(--paper);
   font: 16px/1.55 system-ui, sans-serif; }
@@ -28,11 +29,9 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; width: 8rem;
 td.bar { width: 45%; }
 .bar i { display: block; height: .95rem; min-width: 2px; border-radius: 2px; background: var(--drop); opacity: .75; }
 tr.left td { font-weight: 600; } tr.left .bar i { background: var(--keep); opacity: 1; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .9rem 1rem;
-  font: 13.5px/1.5 ui-monospace, monospace; color: var(--dim); }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #fff; border: 1px solid var(--line); border-radius: 6px;
+  padding: .9rem 1rem; font: 13.5px/1.5 ui-monospace, monospace; color: var(--dim); }
 pre b { color: var(--edge); font-weight: 600; } pre .reply { color: var(--ink); } pre mark { background: var(--stop); color: var(--ink); }
-.big { display: flex; flex-wrap: wrap; gap: 1rem; } .big div { background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .7rem 1rem; }
-.big strong { display: block; font-size: 1.45rem; }
 """
 
 

@@ -73,7 +73,7 @@ class Recipe(_Section):
             UserError: the file is missing or not TOML, a key is unknown, or a value does not fit.
         """
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise UserError(f"{path}: no such recipe; write one (the README shows one of ten lines) or name another") from None
         except IsADirectoryError:
@@ -101,6 +101,8 @@ class Recipe(_Section):
             raise UserError(f"{where}: {_first(error, cls)}") from None
         except RuleError as error:
             raise UserError(f"{where}: [filter] {error}") from None
+        except UserError as error:
+            raise UserError(f"{where}: [format] {error}") from None
         return recipe
 
     def files(self) -> list[Path]:
@@ -111,7 +113,7 @@ class Recipe(_Section):
         """
         found: list[Path] = []
         for entry in self.gather.files:
-            if any(character in entry for character in "*?["):
+            if any(character in entry for character in "*?[") and not (self.folder / entry).exists():
                 matches = sorted(self.folder.glob(entry)) if not Path(entry).is_absolute() else sorted(Path("/").glob(entry[1:]))
                 if not matches:
                     raise UserError(f"gather.files: {entry!r} matches no file in {self.folder.resolve()}")

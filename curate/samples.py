@@ -9,13 +9,14 @@ import polars as pl
 
 from curate import store, threads
 from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
-from curate.files import write_parquet
+from curate.files import write_parquet, write_text
 from curate.splits import SPLITS, split_of
 from formats.errors import UserError
 from formats.render import render
 from formats.template import Template
 
 TEMPLATE_FILE = "template.toml"
+CARD_FILE = "README.md"
 ROWS_PER_GROUP = 50_000
 
 
@@ -46,7 +47,7 @@ def make_samples(
     seed: int,
     progress: Progress = silent,
 ) -> Sampled:
-    """Writes `train.parquet`, `validation.parquet`, `test.parquet` and `template.toml` to `out`.
+    """Writes `train.parquet`, `validation.parquet`, `test.parquet`, `template.toml` and a bare `README.md` to `out`.
 
     Args:
         max_turns: turns of a conversation at most, the reply included.
@@ -76,13 +77,14 @@ def make_samples(
         sampled = Sampled(**total, samples=sum(total[name] for name in SPLITS))
         if not sampled.train:
             raise UserError(
-                f"{judged}: no reply is left to learn: {sampled.targets} posts pass the filters, {sampled.roots} of them open a thread, "
+                f"{judged}: no reply is left to learn: {sampled.targets} posts pass the filters, {sampled.roots} open a thread, "
                 f"{sampled.without_context} have no turn before them that stands, {sampled.samples} become samples, 0 of them for training; "
-                "loosen the filters (see its funnel.json) or import more"
+                "loosen the filters (see funnel.json there) or import more"
             )
         for name in SPLITS:
             _join([folder / f".{name}-{number:04d}.parquet" for number in range(len(counts))], folder / f"{name}.parquet")
-        (folder / TEMPLATE_FILE).write_text(template.to_toml(), encoding="utf-8")
+        write_text(template.to_toml(), folder / TEMPLATE_FILE)
+        write_text(_card([name for name in SPLITS if total[name]]), folder / CARD_FILE)
         return asdict(sampled)
 
     made_from = fingerprint("samples", made_by(judged), asdict(template), max_turns, shares, seed)
@@ -98,7 +100,13 @@ def read_samples(folder: Path, split: str, columns: Sequence[str] | None = None)
     path = folder / f"{split}.parquet"
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a folder that `lorum format` or `lorum curate-and-train` wrote")
-    return pl.read_parquet(path, columns=list(columns) if columns else None)
+    return pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)
+
+
+def _card(splits: Sequence[str]) -> str:
+    """The least card with which `datasets` reads the folder: it refuses one with an empty split, unless told which to read."""
+    files = "".join(f"  - split: {name}\n    path: {name}.parquet\n" for name in splits)
+    return f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
 
 
 def _join(parts: list[Path], path: Path) -> None:

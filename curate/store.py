@@ -34,7 +34,7 @@ def bucket_of(threads: pl.Series, buckets: int) -> pl.Series:
     if buckets == 1:
         return pl.zeros(len(threads), pl.Int64, eager=True).alias("bucket")
     distinct = threads.unique()
-    numbers = pl.Series([xxhash.xxh32_intdigest(thread) % buckets for thread in distinct], dtype=pl.Int64)
+    numbers = pl.Series([xxhash.xxh32_intdigest(thread.encode()) % buckets for thread in distinct], dtype=pl.Int64)
     return threads.replace_strict(distinct, numbers, return_dtype=pl.Int64).alias("bucket")
 
 

@@ -112,7 +112,9 @@ def check_samples(
         for reason in reasons:
             broken.setdefault(reason, []).append(row_id)
     problems = [f"{reason}: {len(rows)} of {len(encoded)} rows, first {', '.join(rows[:3])}" for reason, rows in broken.items()]
-    if too_long == len(encoded):
+    if not encoded:
+        problems.append("there are no rows to check")
+    elif too_long == len(encoded):
         problems.append(f"every one of the {len(encoded)} rows is longer than {max_tokens} tokens; raise max_tokens or shorten the context")
     return ContractReport(
         rows=len(encoded),

@@ -93,8 +93,9 @@ def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenize
     Args:
         greedy: always take the likeliest token, whatever the settings say.
     """
-    from transformers import GenerationConfig
+    import transformers
 
+    config: Any = transformers.GenerationConfig
     ends = {
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
@@ -103,8 +104,9 @@ def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenize
     }
     if greedy or decoding.temperature == 0:
         penalty = 1.0 if greedy else decoding.repetition_penalty
-        return GenerationConfig(do_sample=False, repetition_penalty=penalty, **ends)
-    return GenerationConfig(
+        greedily: GenerationConfig = config(do_sample=False, repetition_penalty=penalty, **ends)
+        return greedily
+    sampling: GenerationConfig = config(
         do_sample=True,
         temperature=decoding.temperature,
         top_p=decoding.top_p,
@@ -112,6 +114,7 @@ def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenize
         repetition_penalty=decoding.repetition_penalty,
         **ends,
     )
+    return sampling
 
 
 def filler_id(tokenizer: "PreTrainedTokenizerBase") -> int:

@@ -53,8 +53,8 @@ def segments_attention(
         return output, None
     lengths = cu_seq_lens_q.diff().tolist()
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    segments = zip(query[0].split(lengths, 1), key[0].split(lengths, 1), value[0].split(lengths, 1), strict=True)
-    outputs = [_causal(*segment, scale) for segment in segments]
+    queries, keys, values = (torch.split(tensor[0], lengths, dim=1) for tensor in (query, key, value))
+    outputs = [_causal(q, k, v, scale) for q, k, v in zip(queries, keys, values, strict=True)]
     return torch.cat(outputs, dim=1).transpose(0, 1)[None], None
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -91,7 +92,8 @@ def load_for_generation(base: Base, quantisation: Quantisation) -> "PreTrainedMo
     model = _load(base, quantisation, "sdpa")
     if quantisation == "nf4" and device() == "cpu":
         model = _dequantised(model)
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def device() -> str:
@@ -103,27 +105,24 @@ def compute_dtype() -> torch.dtype:
     """What matrices are multiplied in: bfloat16 where the hardware multiplies it, else float16 on a GPU and float32 on a CPU."""
     if device() == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    from bitsandbytes.functional import has_avx512bf16
+    from bitsandbytes import functional
 
-    return torch.bfloat16 if has_avx512bf16() else torch.float32
+    has_bfloat16: Callable[[], bool] = functional.has_avx512bf16
+    return torch.bfloat16 if has_bfloat16() else torch.float32
 
 
 def quieten() -> None:
     """Keeps the libraries' own bars and notices away from the terminal; their warnings of deprecations are for us, not for users."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    notices: Any = transformers.utils.logging
+    notices.set_verbosity_error()
+    notices.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")
 
 
 def _load(base: Base, quantisation: Quantisation, attention: str) -> "PreTrainedModel":
     options: dict[str, Any] = {}
     if quantisation == "nf4":
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=compute_dtype(),
-        )
+        options["quantization_config"] = _nf4(compute_dtype())
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             base.location,
@@ -145,15 +144,20 @@ def keep_gradients_flowing(model: torch.nn.Module) -> None:
     `Linear4bit` does so for good at its first forward pass without gradients, and the operator that it calls from then on has no
     backward pass: any evaluation would silently cut the gradients of all training after it (bitsandbytes 0.50).
     """
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn.modules import Linear4bit
 
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
 
 
-def _dequantised(model: "PreTrainedModel") -> "PreTrainedModel":
-    plain: PreTrainedModel = model.dequantize(dtype=compute_dtype())
+def _nf4(dtype: torch.dtype) -> Any:
+    settings: Any = BitsAndBytesConfig
+    return settings(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+
+
+def _dequantised(model: Any) -> "PreTrainedModel":
+    plain = model.dequantize(dtype=compute_dtype())
     # transformers goes on to take it for a 4-bit model, and so would PEFT.
     plain.is_quantized = False
     for attribute in ("is_loaded_in_4bit", "quantization_method", "hf_quantizer"):
@@ -161,7 +165,8 @@ def _dequantised(model: "PreTrainedModel") -> "PreTrainedModel":
             delattr(plain, attribute)
     if hasattr(plain.config, "quantization_config"):
         del plain.config.quantization_config
-    return plain
+    dense: PreTrainedModel = plain
+    return dense
 
 
 def _smollm2_gguf() -> Path:

@@ -7,8 +7,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers.generation.streamers import BaseStreamer
 from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers.generation.streamers import BaseStreamer
 
 from formats.render import Turn, render_prompt
 from formats.template import BOT, Template
@@ -62,7 +62,7 @@ class Chat:
             for token in stream:
                 ids.append(token)
                 whole = decode_reply(self._template, ids, self._tokenizer)
-                safe = whole[: len(whole) - _held_back(whole, self._template)]
+                safe = whole[: len(whole) - _held_back(whole, self._template)].rstrip()
                 if safe.startswith(said) and len(safe) > len(said):
                     yield safe[len(said) :]
                     said = safe
@@ -130,7 +130,7 @@ class _Left(StoppingCriteria):
 
     now = False
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any) -> torch.Tensor:
         return torch.full((input_ids.shape[0],), self.now, device=input_ids.device)
 
 

@@ -17,7 +17,7 @@ from train.adapter import Adapter, generation_config, read_adapter
 from train.base_model import load_for_generation, load_tokenizer, quieten, resolve
 from train.batches import flatten, folder_template, read_split, token_losses
 from train.generate import Reply, attach, generate
-from train.settings import DecodingSettings, EvalSettings
+from train.settings import EvalSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -122,12 +122,13 @@ def evaluate(
     def measured(name: str, model: "PreTrainedModel", done: int) -> tuple[Figures, list[Reply]]:
         progress(f"measure {name}", done, 6)
         figures = perplexity(model, [row.encoded for row in held_out[: settings.perplexity_samples]])
+        progress(f"measure {name}", done + 1, 6)
         answers: dict[bool, list[Reply]] = {}
         for greedy in (True, False):
             decoding = adapter.decoding.model_copy(update={"max_new_tokens": settings.max_new_tokens})
             config = generation_config(decoding, tokenizer, greedy=greedy)
             answers[greedy] = generate(model, tokenizer, template, [row.prompt for row in chosen], config, seed=settings.seed)
-            progress(f"measure {name}", done + 1 + (not greedy), 6)
+            progress(f"measure {name}", done + 2 + (not greedy), 6)
         ended = {greedy: termination(replies, settings.max_new_tokens) for greedy, replies in answers.items()}
         return Figures(figures, ended[True], ended[False]), answers[False]
 

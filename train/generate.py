@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -39,7 +38,8 @@ class TextualStop(StoppingCriteria):
         # A stop spelled in single characters, at worst a byte each, still lies within so many tokens.
         self._window = len(template.stop.encode())
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any) -> torch.Tensor:
+        """Whether each row, shape (batch, tokens), has spelled the stop: (batch,)."""
         tails = input_ids[:, max(self._num_prompt, input_ids.shape[1] - self._window) :]
         texts = self._tokenizer.batch_decode(tails, clean_up_tokenization_spaces=False)
         return torch.tensor([self._stop in text for text in texts], device=input_ids.device)
@@ -84,7 +84,8 @@ def attach(model: "PreTrainedModel", adapter: Adapter) -> "PreTrainedModel":
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise UserError(f"{adapter.folder}: does not fit the base {adapter.base} ({' '.join(str(error).split())[:200]})") from None
     merged: PreTrainedModel = joined if getattr(model, "is_quantized", False) else joined.merge_and_unload()
-    return merged.eval()
+    merged.train(False)
+    return merged
 
 
 def _generate_batch(

@@ -56,6 +56,7 @@ class ProgressBar:
             self._bar.stop()
 
     def __call__(self, progress: TrainProgress) -> None:
+        """Shows where the training stands."""
         if self._bar:
             if self._task is None:
                 self._task = self._bar.add_task("train", total=progress.steps, loss=0.0, speed=0.0)

@@ -62,5 +62,5 @@ class EvalSettings(_Settings):
     prompts: int = Field(32, ge=1, description="Held-out prompts that are answered, to measure how often an answer stops.")
     max_new_tokens: int = Field(128, ge=1, description="Tokens within which an answer must stop.")
     shown: int = Field(3, ge=0, description="Prompts shown with the answers of base and adapter.")
-    perplexity_samples: int = Field(128, ge=1, description="Held-out samples on whose replies the perplexity is measured, at most.")
+    perplexity_samples: int = Field(64, ge=1, description="Held-out samples on whose replies the perplexity is measured, at most.")
     seed: int = Field(0, ge=0, description="Seed of the choice of prompts and of sampling.")

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -98,7 +98,9 @@ def train(
     result = _result(trainer, data, watch, time.monotonic() - started)
     card = model_card(found.location, template, settings, decoding, result)
     # Every row that was kept ends with its stop in the loss: `encode_samples` puts it there and no row is ever cut.
-    write_adapter(out, model.save_pretrained, tokenizer, template, settings, decoding, trained_share=1.0, card=card)
+    write_adapter(
+        out, lambda folder: model.save_pretrained(str(folder)), tokenizer, template, settings, decoding, trained_share=1.0, card=card
+    )
     shutil.rmtree(checkpoints)
     return result
 
@@ -112,14 +114,15 @@ def add_adapter(model: "PreTrainedModel", settings: TrainSettings) -> PeftModel:
     modules = settings.target_modules
     config = LoraConfig(
         r=settings.rank,
-        lora_alpha=settings.alpha,
+        # PEFT's annotation is narrower than what it takes.
+        lora_alpha=cast(int, settings.alpha),
         lora_dropout=settings.dropout,
         use_rslora=settings.rslora,
         target_modules=modules if isinstance(modules, str) else list(modules),
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(model, config)  # type: ignore[return-value]
+        return get_peft_model(model, config)
     except ValueError as error:
         raise UserError(f"train.target_modules = {modules!r}: {' '.join(str(error).split())}") from None
 
@@ -161,8 +164,8 @@ def make_trainer(model: PeftModel, data: Samples, settings: TrainSettings, check
     trainer = Trainer(
         model=model,
         args=arguments,
-        train_dataset=data.rows,  # type: ignore[arg-type]
-        data_collator=flatten,  # type: ignore[arg-type]
+        train_dataset=data.rows,
+        data_collator=flatten,
         compute_loss_func=weighted_loss(settings.stop_weight),
         callbacks=[watch],
     )

@@ -26,8 +26,8 @@ def filter_command(
 ) -> dict[str, Any]:
     """Judge posts: what to learn, what to drop, and why.
 
-    Every post is judged as a reply to learn (target) and as a turn before one (context). All rules apply with their defaults unless a recipe or
-    --set says otherwise.
+    Every post is judged as a reply to learn (target) and as a turn before one (context). All rules apply with their defaults unless a
+    recipe or --set says otherwise.
 
     \b
     Examples:

@@ -78,8 +78,8 @@ def preview_command(samples: Path, split: str, count: int, seed: int, as_json: b
 def check_command(samples: Path, base: str, max_tokens: int | None, as_json: bool, quiet: bool) -> dict[str, Any]:
     """Check the stop contract on every sample.
 
-    Every sample must end with the template's stop and the base model's end token, both with loss, and hold no other special token. Exit code 1
-    and the reasons when it does not hold.
+    Every sample must end with the template's stop and the base model's end token, both with loss, and hold no other special token.
+    Exit code 1 and the reasons when it does not hold.
 
     \b
     Example:

@@ -35,8 +35,8 @@ def import_command(
 ) -> dict[str, Any]:
     """Import dump files into a folder of posts.
 
-    Reads Reddit's archives (.zst with any window, .gz, .bz2, .xz or plain NDJSON; comments and submissions), told apart by content. Lines that
-    are no post go to rejects.jsonl with file, row and reason.
+    Reads Reddit's archives (.zst with any window, .gz, .bz2, .xz or plain NDJSON; comments and submissions), told apart by content.
+    Lines that are no post go to rejects.jsonl with file, row and reason.
 
     \b
     Example:

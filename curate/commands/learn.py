@@ -21,8 +21,8 @@ from curate.console import Reporter, common_options
 def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...], as_json: bool, quiet: bool) -> dict[str, Any]:
     """Train a QLoRA adapter on samples.
 
-    The base stays in 4 bit (NF4, double quantisation); reply and stop carry the loss. The stop contract is checked first. A training that was
-    killed goes on from its last checkpoint.
+    The base stays in 4 bit (NF4, double quantisation); reply and stop carry the loss. The stop contract is checked first. A training
+    that was killed goes on from its last checkpoint.
 
     \b
     Example:

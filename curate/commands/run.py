@@ -21,8 +21,8 @@ def curate_and_train_command(
 ) -> dict[str, Any]:
     """Do all of it: from a recipe to an adapter.
 
-    Imports, filters, formats, checks, trains and evaluates. A run that was stopped, however it was stopped, goes on where it was; stages whose
-    settings and input did not change are not done again.
+    Imports, filters, formats, checks, trains and evaluates. A run that was stopped, however it was stopped, goes on where it was; stages
+    whose settings and input did not change are not done again.
 
     \b
     Example:

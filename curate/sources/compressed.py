@@ -27,7 +27,10 @@ _MAGIC = {
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "xz",
 }
-_READ = 1 << 17
+_READ = 1 << 14
+"""Compressed bytes at once: little, as a few of them can hold a thousand times as many."""
+
+_BLOCK = 1 << 20
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
@@ -100,7 +103,7 @@ def _decompressed(file: BinaryIO) -> Iterator[bytes]:
         yield from _zstd_frames(file)
         return
     reader = _opened(file, kind)
-    while block := reader.read(_READ * 8):
+    while block := reader.read(_BLOCK):
         yield block
 
 

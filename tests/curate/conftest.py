@@ -1,0 +1,150 @@
+"""Builders of small invented dumps, and a way to stop a run between any two of its file operations."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("lorum", deadline=None)
+hypothesis.settings.load_profile("lorum")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+Record = dict[str, Any]
+NOON = 1_700_000_000
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LORUM_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def comment() -> Callable[..., Record]:
+    """A comment's record; without `parent` it answers the submission."""
+
+    def make(name: str, parent: str | None = None, thread: str = "s1", **fields: Any) -> Record:
+        return {
+            "id": name,
+            "author": f"author_{name}",
+            "body": f"A kettle answers kettle {name}.",
+            "created_utc": NOON,
+            "edited": False,
+            "link_id": f"t3_{thread}",
+            "parent_id": f"t1_{parent}" if parent else f"t3_{thread}",
+            "score": 5,
+            "stickied": False,
+            "subreddit": "KettleCourt",
+            **fields,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def submission() -> Callable[..., Record]:
+    def make(name: str = "s1", **fields: Any) -> Record:
+        return {
+            "id": name,
+            "author": f"author_{name}",
+            "created_utc": NOON,
+            "num_comments": 3,
+            "over_18": False,
+            "score": 9,
+            "selftext": f"The kettle of {name} stands accused.",
+            "stickied": False,
+            "subreddit": "KettleCourt",
+            "title": f"Case {name}",
+            "upvote_ratio": 0.97,
+            **fields,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def lines() -> Callable[..., bytes]:
+    """Records as NDJSON; what is bytes already is taken as a line as it is."""
+
+    def make(*records: Record | bytes) -> bytes:
+        return b"".join(
+            (record if isinstance(record, bytes) else json.dumps(record, ensure_ascii=False).encode()) + b"\n" for record in records
+        )
+
+    return make
+
+
+@pytest.fixture
+def dump(tmp_path: Path, lines: Callable[..., bytes]) -> Callable[..., Path]:
+    """Writes a plain dump and gives its path."""
+
+    def write(*records: Record | bytes, name: str = "dump.ndjson") -> Path:
+        path = tmp_path / name
+        path.write_bytes(lines(*records))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """Every file under a folder, hidden ones included, with its bytes."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    return read
+
+
+class Stopped(BaseException):
+    """In the place of SIGKILL: nothing in the code may catch it."""
+
+
+@dataclass
+class _Stop:
+    left: int = -1
+    under: str = ""
+    happened: bool = False
+
+
+_stop = _Stop()
+_CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
+
+
+def _watch(event: str, args: tuple[Any, ...]) -> None:
+    if _stop.left < 0 or threading.current_thread() is not threading.main_thread():
+        return
+    writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+    if not (writes or event in _CHANGES) or not str(args[0]).startswith(_stop.under):
+        return
+    if _stop.left == 0:
+        _stop.left, _stop.happened = -1, True
+        raise Stopped(event)
+    _stop.left -= 1
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(scope="session")
+def stopped_before() -> Callable[..., Any]:
+    """Stops what runs inside before its n-th change (rename, removal, new folder, opened file) under a folder, counted from 0."""
+
+    @contextmanager
+    def stop(number: int, under: Path) -> Iterator[_Stop]:
+        _stop.left, _stop.under, _stop.happened = number, str(under), False
+        try:
+            yield _stop
+        except Stopped:
+            pass
+        finally:
+            _stop.left = -1
+
+    return stop

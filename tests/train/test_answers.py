@@ -1,0 +1,184 @@
+"""Answers: when they stop, what is measured of them, and how a chat shows them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
+
+from formats.errors import UserError
+from formats.render import Turn, render_prompt
+from formats.template import Template
+from formats.tokens import end_token_id, stop_ids
+from train.adapter import filler_id, generation_config, read_adapter
+from train.base_model import Base, load_tokenizer
+from train.chat import Chat
+from train.evaluate import evaluate, loops, termination
+from train.generate import Reply, generate, read_reply
+from train.settings import DecodingSettings, EvalSettings, TrainSettings
+from train.trainer import train
+
+GREEDY = DecodingSettings(temperature=0, max_new_tokens=24)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(base: Base) -> PreTrainedTokenizerBase:
+    return load_tokenizer(base)
+
+
+class Scripted:
+    """Turns a real model into one that says a given sequence of tokens after any prompt, over and over."""
+
+    def __init__(self, folder: Path, script: Sequence[int], prompt_lengths: int | None = None) -> None:
+        self.model: Any = AutoModelForCausalLM.from_pretrained(folder).eval()
+        forward = self.model.forward
+        self.said = 0
+
+        def scripted(*args: Any, **kwargs: Any) -> Any:
+            outputs = forward(*args, **kwargs)
+            outputs.logits = torch.full_like(outputs.logits, -50.0)
+            outputs.logits[:, -1, script[self.said % len(script)]] = 50.0
+            self.said += 1
+            return outputs
+
+        self.model.forward = scripted
+
+
+PROMPTS = ["### Comment:\nWhy?\n\n### Response:\n", "### Comment:\nThe court finds the kettle guilty. Why?\n\n### Response:\n"]
+
+
+def test_a_model_that_always_stops_is_measured_so(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    reply = tokenizer("Overruled, and buttered.")["input_ids"]
+    script = [*reply, *stop_ids(template, tokenizer)]
+    # The textual stop ends the answer already: the end token behind it is never asked for.
+    model = Scripted(base_folder, script[:-1]).model
+    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer))
+    assert replies == [Reply("Overruled, and buttered.", tuple(script[:-1]), "stop")] * 2
+    measured = termination(replies, 24)
+    assert (measured.rate, measured.stopped, measured.looped, measured.empty) == (1.0, 2, 0.0, 0)
+    assert measured.mean_tokens == len(script) - 1
+
+
+def test_the_end_token_alone_stops_too(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    reply = tokenizer("Overruled.")["input_ids"]
+    model = Scripted(base_folder, [*reply, end_token_id(tokenizer)]).model
+    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer))
+    assert [(reply.text, reply.ending) for reply in replies] == [("Overruled.", "stop")] * 2
+
+
+def test_a_stop_spelled_with_other_tokens_stops_too(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    spelled = [token for character in "Ha.\n\n### END" for token in tokenizer(character)["input_ids"]]
+    assert spelled[-len(stop_ids(template, tokenizer)) + 1 :] != stop_ids(template, tokenizer)[:-1]
+    model = Scripted(base_folder, spelled).model
+    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer))
+    assert [(reply.text, reply.ending) for reply in replies] == [("Ha.", "stop")] * 2
+
+
+def test_a_model_that_never_stops_is_measured_so(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    model = Scripted(base_folder, tokenizer(" milk")["input_ids"]).model
+    measured = termination(generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer)), 24)
+    assert (measured.rate, measured.looped, measured.mean_tokens) == (0.0, 1.0, 0.0)
+
+
+def test_a_loop_is_told_from_an_answer_that_only_goes_on() -> None:
+    assert loops([1, 2, 3, 4] * 3)
+    assert not loops([1, 2, 3, 4] * 2)
+    assert not loops(list(range(128)))
+
+
+def test_filler_is_no_part_of_an_answer_and_never_the_end_token(tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    filler = filler_id(tokenizer)
+    assert filler == 0 != end_token_id(tokenizer)
+    words = tokenizer("Ha, ha.")["input_ids"]
+    assert read_reply([*words, filler, filler], template, tokenizer, filler) == Reply("Ha, ha.", tuple(words), "length")
+    stop = stop_ids(template, tokenizer)
+    assert read_reply([*words, *stop, filler], template, tokenizer, filler) == Reply("Ha, ha.", (*words, *stop), "stop")
+
+
+def test_a_batch_answers_each_prompt_as_if_alone(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    model = AutoModelForCausalLM.from_pretrained(base_folder, dtype=torch.float32).eval()
+    config = generation_config(GREEDY.model_copy(update={"repetition_penalty": 1.3}), tokenizer)
+    together = generate(model, tokenizer, template, PROMPTS[::-1], config)
+    alone = [generate(model, tokenizer, template, [prompt], config)[0] for prompt in PROMPTS[::-1]]
+    assert [reply.token_ids for reply in together] == [reply.token_ids for reply in alone]
+
+
+def test_an_evaluation_compares_both_models_and_notes_the_rate(samples: Path, base_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "adapter"
+    settings = TrainSettings(rank=8, batch=4, max_tokens=128, max_steps=60, learning_rate=2e-2, save_every=100)
+    train(samples, str(base_folder), out, settings, DecodingSettings(temperature=0.3))
+    stages: list[tuple[str, int, int]] = []
+    figures = evaluate(out, samples, EvalSettings(prompts=6, shown=2, max_new_tokens=40), progress=lambda *stage: stages.append(stage))
+    assert figures.base.greedy.prompts == figures.adapter.shipped.prompts == 6
+    assert figures.adapter.perplexity.samples == 8
+    assert figures.adapter.perplexity.reply < figures.base.perplexity.reply / 2
+    assert figures.adapter.perplexity.stop_probability > 0.02 > 1e-6 > figures.base.perplexity.stop_probability
+    assert figures.adapter.shipped.rate == 1.0 > figures.base.shipped.rate
+    assert len(figures.examples) == 2
+    assert figures.examples[0].forum
+    assert figures.to_dict()["adapter"]["shipped"]["rate"] == 1.0
+    assert stages[0] == ("measure base", 0, 6)
+    assert stages[-1] == ("measure adapter", 6, 6)
+    noted = json.loads((out / "stop.json").read_text())["termination_rate"]
+    assert noted == {"base": figures.base.shipped.rate, "adapter": 1.0, "prompts": 6, "max_new_tokens": 40}
+    assert read_adapter(out).stop.termination_rate == noted
+
+
+def test_an_evaluation_refuses_samples_of_another_template(samples: Path, base_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "adapter"
+    train(samples, str(base_folder), out, TrainSettings(rank=1, batch=4, max_tokens=128, max_steps=1))
+    template = (samples / "template.toml").read_text()
+    (samples / "template.toml").write_text(template.replace("### END", "### FIN"))
+    with pytest.raises(UserError, match="its template is comment-response"):
+        evaluate(out, samples)
+
+
+def test_a_folder_without_adapter_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no adapter there"):
+        read_adapter(tmp_path)
+
+
+def test_a_chat_streams_without_the_stop_and_keeps_its_history(
+    base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template
+) -> None:
+    # The reply holds what looks like the beginning of a stop, which must be shown in the end.
+    words = "Ha. ### E is no stop."
+    script = [*tokenizer(words)["input_ids"], *stop_ids(template, tokenizer)[:-1]]
+    scripted = Scripted(base_folder, script)
+    chat = Chat(scripted.model, tokenizer, template, generation_config(DecodingSettings(temperature=0, max_new_tokens=60), tokenizer), 128)
+    pieces = list(chat.reply("Who did it?"))
+    assert "".join(pieces) == words
+    assert len(pieces) > 3
+    assert chat.last is not None
+    assert chat.last.ending == "stop"
+    assert chat.turns == [Turn("Speaker_0", "Who did it?"), Turn("Bot", words)]
+    scripted.said = 0
+    assert "".join(chat.reply("And then?")) == words
+    assert len(chat.turns) == 4
+    chat.forget()
+    assert chat.turns == []
+
+
+def test_a_chat_leaves_out_the_oldest_turns(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    model = Scripted(base_folder, [end_token_id(tokenizer)]).model
+    chat = Chat(model, tokenizer, template, generation_config(GREEDY, tokenizer), 40)
+    for number in range(6):
+        list(chat.reply(f"The spoon may step down. {number}"))
+    prompt = tokenizer.decode(chat._prompt())
+    last = render_prompt(template, chat.turns[-1:])
+    assert prompt.endswith(last)
+    assert "down. 0" not in prompt
+    assert len(chat._prompt()) <= 40
+
+
+def test_generation_settings_become_a_generation_config(tokenizer: PreTrainedTokenizerBase) -> None:
+    config = generation_config(DecodingSettings(temperature=0.5, repetition_penalty=1.2), tokenizer)
+    assert isinstance(config, GenerationConfig)
+    assert (config.do_sample, config.temperature, config.repetition_penalty) == (True, 0.5, 1.2)
+    greedy = generation_config(DecodingSettings(temperature=0.5, repetition_penalty=1.2), tokenizer, greedy=True)
+    assert (greedy.do_sample, greedy.repetition_penalty, greedy.eos_token_id) == (False, 1.0, 1)
+    assert SimpleNamespace(**greedy.to_dict()).temperature is None or not greedy.do_sample

