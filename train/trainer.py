@@ -23,7 +23,7 @@ from transformers import (
 from formats.errors import UserError
 from train.adapter import write_adapter
 from train.base_model import compute_dtype, device, load_for_training, load_tokenizer, quieten, resolve
-from train.batches import Samples, flatten, folder_template, read_samples, samples_at_once, weighted_loss
+from train.batches import Samples, flatten, folder_template, read_samples, samples_at_once, stop_in_loss, weighted_loss
 from train.checkpoints import claim, fingerprint, last_complete, mark_complete
 from train.model_card import model_card
 from train.progress import OnProgress, TrainProgress, silent
@@ -37,12 +37,15 @@ if TYPE_CHECKING:
 class TrainResult:
     """What a training was: losses in nats a token; `tokens` are real ones, prompt and reply, counted once a pass.
 
+    `trainable_share` is of all parameters, the adapter's included.
+
     `seconds` and `tokens_per_second` are this process's; `resumed_at` is the step it went on from, 0 if it started afresh.
     `final_loss` is the mean over the last tenth of the steps.
     """
 
     trainable_parameters: int
     total_parameters: int
+    trainable_share: float
     samples: int
     dropped_too_long: int
     steps: int
@@ -53,11 +56,6 @@ class TrainResult:
     tokens_per_second: float
     seconds: float
     resumed_at: int
-
-    @property
-    def trainable_share(self) -> float:
-        """Trained parameters as a share of all, the adapter's included."""
-        return self.trainable_parameters / self.total_parameters
 
 
 def train(
@@ -97,9 +95,15 @@ def train(
 
     result = _result(trainer, data, watch, time.monotonic() - started)
     card = model_card(found.location, template, settings, decoding, result)
-    # Every row that was kept ends with its stop in the loss: `encode_samples` puts it there and no row is ever cut.
     write_adapter(
-        out, lambda folder: model.save_pretrained(str(folder)), tokenizer, template, settings, decoding, trained_share=1.0, card=card
+        out,
+        lambda folder: model.save_pretrained(str(folder)),
+        tokenizer,
+        template,
+        settings,
+        decoding,
+        stop_in_loss(data.rows, template, tokenizer),
+        card,
     )
     shutil.rmtree(checkpoints)
     return result
@@ -224,6 +228,7 @@ def _result(trainer: Trainer, data: Samples, watch: _Watch, seconds: float) -> T
     return TrainResult(
         trainable_parameters=trainable,
         total_parameters=total,
+        trainable_share=trainable / total,
         samples=len(data.rows),
         dropped_too_long=data.dropped,
         steps=state.global_step,

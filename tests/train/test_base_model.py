@@ -91,6 +91,22 @@ def test_a_file_that_is_no_gguf_is_refused_and_leaves_nothing(tmp_path: Path, mo
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
+def test_smollm2_is_converted_once_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LORUM_CACHE", str(tmp_path / "cache"))
+    base = resolve(SMOLLM2)
+    folder = Path(base.location)
+    assert folder.parent == tmp_path / "cache" / "bases"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name], "no partial folder is left"
+    monkeypatch.setattr("train.gguf_base._convert", lambda gguf, folder: pytest.fail("converted twice"))
+    assert resolve(SMOLLM2).location == base.location
+    tokenizer = load_tokenizer(base)
+    assert (tokenizer.eos_token, tokenizer.eos_token_id) == ("<|im_end|>", 2)
+    model = load_for_generation(base, "nf4")
+    ids = torch.tensor([tokenizer("The capital of France is")["input_ids"]])
+    with torch.no_grad():
+        assert tokenizer.decode(model(input_ids=ids).logits[0, -1].argmax()) == " Paris"
+
+
 def test_a_base_without_tokenizer_is_refused(base_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((base_folder / "config.json").read_bytes())
     with pytest.raises(UserError, match="has no tokenizer"):

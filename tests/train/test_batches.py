@@ -12,7 +12,7 @@ from formats.template import Template
 from formats.tokens import Encoded, encode_sample
 from train.attention import SEGMENTS, can_use_segments
 from train.base_model import Base, load_tokenizer
-from train.batches import flatten, read_samples, samples_at_once, token_losses, weighted_loss
+from train.batches import flatten, read_samples, samples_at_once, stop_in_loss, token_losses, weighted_loss
 
 A = Encoded(input_ids=[10, 11, 12, 13, 1], num_prompt=2, num_stop=2)
 B = Encoded(input_ids=[20, 21, 1], num_prompt=1, num_stop=1)
@@ -98,6 +98,25 @@ def test_too_long_rows_are_dropped_and_counted(base: Base, samples: Path) -> Non
         read_samples(samples, "train", load_tokenizer(base), max_tokens=4)
 
 
+def test_a_completion_without_the_stop_shows_in_the_share(base: Base, template: Template) -> None:
+    tokenizer = load_tokenizer(base)
+    prompt = "### Comment:\nWhy?\n\n### Response:\n"
+    rows = [encode_sample(template, prompt, completion, tokenizer) for completion in ("Ha.\n\n### END", "Ha.", "No.\n\n### END", "No.")]
+    assert stop_in_loss(rows, template, tokenizer) == 0.5
+
+
 def test_a_missing_split_is_named(base: Base, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train\.parquet: no such file"):
         read_samples(tmp_path, "train", load_tokenizer(base), max_tokens=128)
+
+
+def test_losses_in_pieces_are_the_losses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(1, 5, 30, requires_grad=True)
+    labels = torch.tensor([[12, 13, 1, 21, 1], [0, 1, 1, 0, 1]])
+    whole = torch.nn.functional.cross_entropy(logits[0], labels[0], reduction="none")
+    (expected,) = torch.autograd.grad(whole.square().sum(), logits)
+    monkeypatch.setattr("train.batches._LOGITS_TOGETHER", 60)
+    losses = token_losses(SimpleNamespace(logits=logits), labels)
+    torch.testing.assert_close(losses, whole)
+    torch.testing.assert_close(torch.autograd.grad(losses.square().sum(), logits)[0], expected)

@@ -50,6 +50,7 @@ def test_the_adapter_is_whole_and_says_the_same_everywhere(samples: Path, base_f
     assert stop["token"] == "<|end|>"
     assert stop["strings"] == ["\n\n### END"]
     assert stop["reply_opens_with"] == "### Response:\n"
+    assert stop["trained_share"] == 1.0
     assert config.pad_token_id == 0
     assert (config.do_sample, config.temperature, config.top_k, config.max_new_tokens) == (True, 0.7, 20, 128)
     adapter = read_adapter(out)
