@@ -20,11 +20,11 @@ from curate.files import read_json, write_json, write_text
 from curate.gather import Wanted, import_files
 from curate.judge import judge_posts, scorer_in_background
 from curate.page import write_report
-from curate.places import scores_folder
 from curate.recipe import Recipe
 from curate.samples import make_samples
 from curate.splits import SPLITS, parse_split
 from formats.errors import UserError
+from train.cache import cache_folder
 
 if TYPE_CHECKING:
     from train.progress import TrainProgress
@@ -109,7 +109,7 @@ def _stages(recipe: Recipe, files: Sequence[Path], out: Path, narrator: Narrator
         return asdict(import_files(files, posts, wanted, narrator))
 
     def judge() -> dict[str, Any]:
-        return judge_posts(posts, judged, rules, scores_folder(), narrator, scorer).to_dict()
+        return judge_posts(posts, judged, rules, cache_folder() / "scores", narrator, scorer).to_dict()
 
     def render() -> dict[str, Any]:
         turns, seed = recipe.format.max_turns, recipe.format.seed

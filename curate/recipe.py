@@ -168,6 +168,16 @@ def _toml_value(text: str) -> Any:
         return text
 
 
+_EXPECTED = {
+    "tuple": 'expected a list, as in ["a", "b"]',
+    "too_short": "expected at least one",
+    "dict": "expected a table",
+    "model": "expected a table",
+    "date": "expected a day, as in 2020-01-31",
+}
+"""By how the type of a fault begins: TOML's words for it, where the validator has Python's."""
+
+
 def _first(error: ValidationError, model: type[BaseModel]) -> str:
     """The first fault of a validation in one line, with the nearest known key for an unknown one."""
     faults = error.errors()
@@ -183,7 +193,10 @@ def _first(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "missing":
         return f"{where}{key} is missing; give it{more}"
     found = f", found {first['input']!r}" if not isinstance(first["input"], dict) else ""
-    return f"{where}{key}: {first['msg'].removeprefix('Value error, ')}{found}{more}"
+    expected = next(
+        (words for kind, words in _EXPECTED.items() if first["type"].startswith(kind)), first["msg"].removeprefix("Value error, ")
+    )
+    return f"{where}{key}: {expected}{found}{more}"
 
 
 def _fields(model: type[BaseModel], path: Sequence[str]) -> list[str]:

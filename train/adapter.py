@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 
+_RECORD = "training.json"
+
+
 @dataclass(frozen=True)
 class Adapter:
     """A finished adapter on disk: its folder, what it was trained on and with, and how it answers by default."""
@@ -60,23 +63,24 @@ def write_adapter(
     decoding: DecodingSettings,
     trained_share: float,
     card: str,
+    record: dict[str, Any],
 ) -> None:
     """Writes an adapter's folder, which appears whole or not at all; one that was there is replaced.
 
     Args:
         save_weights: writes PEFT's files into the folder it is given.
         trained_share: share of the training samples whose stop carried loss.
+        record: what `training_record` is to return of it.
     """
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_weights(partial)
     tokenizer.save_pretrained(partial)
-    generation_config(decoding, tokenizer).save_pretrained(partial)
     (partial / "template.toml").write_text(template.to_toml(), encoding="utf-8")
     (partial / "stop.json").write_text(stop_spec(template, tokenizer, trained_share).to_json(), encoding="utf-8")
-    (partial / "settings.toml").write_text(_toml(train=settings.model_dump(), decoding=decoding.model_dump()), encoding="utf-8")
-    (partial / "README.md").write_text(card, encoding="utf-8")
+    (partial / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    describe(partial, tokenizer, settings, decoding, card)
     if folder.exists():
         before = folder.with_name(f"{folder.name}.before")
         shutil.rmtree(before, ignore_errors=True)
@@ -85,6 +89,30 @@ def write_adapter(
         shutil.rmtree(before)
     else:
         partial.rename(folder)
+
+
+def describe(
+    folder: Path, tokenizer: "PreTrainedTokenizerBase", settings: TrainSettings, decoding: DecodingSettings, card: str
+) -> None:
+    """Writes what changes with the decoding settings alone: generation_config.json, settings.toml and the model card."""
+    generation_config(decoding, tokenizer).save_pretrained(folder)
+    (folder / "settings.toml").write_text(_toml(train=settings.model_dump(), decoding=decoding.model_dump()), encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def training_record(folder: Path) -> dict[str, Any]:
+    """What the training that made an adapter noted of itself; empty where there is no adapter.
+
+    Raises:
+        UserError: the folder holds something else, which a training would replace.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder}: is there already and is no adapter that lorum trained; name another folder") from None
+        return {}
+    return record
 
 
 def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenizerBase", greedy: bool = False) -> "GenerationConfig":

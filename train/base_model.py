@@ -1,6 +1,7 @@
 """Finds a base model by name, and loads it for training or for generation."""
 
 import importlib.util
+import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ def resolve(name: str) -> Base:
     Raises:
         UserError: there is no such model, or transformers cannot load it.
     """
+    quieten()
     if name == SMOLLM2:
         location = str(converted(_smollm2_gguf()))
     elif name.endswith(".gguf"):
@@ -116,6 +118,7 @@ def quieten() -> None:
     notices: Any = transformers.utils.logging
     notices.set_verbosity_error()
     notices.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")
 
 

@@ -14,7 +14,7 @@ from formats.render import Turn, render_prompt
 from formats.template import BOT, Template
 from formats.tokens import decode_reply, encode_prompt
 from train.adapter import generation_config, read_adapter
-from train.base_model import load_for_generation, load_tokenizer, quieten, resolve
+from train.base_model import load_for_generation, load_tokenizer, resolve
 from train.generate import Reply, TextualStop, attach, read_reply
 
 if TYPE_CHECKING:
@@ -110,7 +110,6 @@ def open_chat(adapter_folder: Path) -> Chat:
     Raises:
         UserError: there is no adapter, or its base cannot be loaded.
     """
-    quieten()
     adapter = read_adapter(adapter_folder)
     base = resolve(adapter.base)
     tokenizer = load_tokenizer(base)

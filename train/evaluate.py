@@ -14,7 +14,7 @@ from formats.errors import UserError
 from formats.template import Template
 from formats.tokens import Encoded, encode_samples
 from train.adapter import Adapter, generation_config, read_adapter
-from train.base_model import load_for_generation, load_tokenizer, quieten, resolve
+from train.base_model import load_for_generation, load_tokenizer, resolve
 from train.batches import flatten, folder_template, read_split, token_losses
 from train.generate import Reply, attach, generate
 from train.settings import EvalSettings
@@ -108,7 +108,6 @@ def evaluate(
     Raises:
         UserError: the adapter, its base or the samples are not there, or the samples have another template.
     """
-    quieten()
     settings = settings or EvalSettings()
     adapter = read_adapter(adapter_folder)
     template = folder_template(samples)

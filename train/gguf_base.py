@@ -1,20 +1,15 @@
 """Writes the model in a GGUF file as safetensors, once, into the cache."""
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from formats.errors import UserError
+from train.cache import cache_folder
 
 _SAMPLE_BYTES = 1 << 20
-
-
-def cache_folder() -> Path:
-    """Where converted base models are kept: `$LORUM_CACHE`, else `~/.cache/lorum`."""
-    return Path(os.environ.get("LORUM_CACHE") or Path.home() / ".cache" / "lorum")
 
 
 def converted(gguf: Path) -> Path:

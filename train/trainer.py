@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,8 +21,8 @@ from transformers import (
 )
 
 from formats.errors import UserError
-from train.adapter import write_adapter
-from train.base_model import compute_dtype, device, load_for_training, load_tokenizer, quieten, resolve
+from train.adapter import describe, training_record, write_adapter
+from train.base_model import compute_dtype, device, load_for_training, load_tokenizer, resolve
 from train.batches import Samples, flatten, folder_template, read_samples, samples_at_once, stop_in_loss, weighted_loss
 from train.checkpoints import claim, fingerprint, last_complete, mark_complete
 from train.model_card import model_card
@@ -70,21 +70,26 @@ def train(
     """Trains an adapter on a samples folder and writes it to `out`, which appears whole or not at all.
 
     Checkpoints lie in `out` + `.checkpoints` until then. Called again with the same samples and settings after a kill, the training
-    goes on from the last whole one.
+    goes on from the last whole one; where it was finished, only the decoding settings are written anew.
 
     Raises:
-        UserError: the samples or the base are not there or do not fit the settings.
+        UserError: the samples or the base are not there or do not fit the settings, or `out` holds something else.
     """
-    quieten()
+    before = training_record(out)
     decoding = decoding or DecodingSettings()
     settings = settings.model_copy(update={"base": base})
     found = resolve(base)
     tokenizer = load_tokenizer(found)
     template = folder_template(samples)
+    course = fingerprint(samples, settings.model_dump_json(), found.location)
+    if before.get("course") == course:
+        result = TrainResult(**before["result"])
+        describe(out, tokenizer, settings, decoding, model_card(found.location, template, settings, decoding, result))
+        return result
     data = read_samples(samples, "train", tokenizer, settings.max_tokens)
 
     checkpoints = out.with_name(f"{out.name}.checkpoints")
-    claim(checkpoints, fingerprint(samples, settings.model_dump_json(), found.location))
+    claim(checkpoints, course)
     set_seed(settings.seed)
     model = add_adapter(load_for_training(found, settings.quantisation), settings)
     watch = _Watch(progress)
@@ -104,6 +109,7 @@ def train(
         decoding,
         stop_in_loss(data.rows, template, tokenizer),
         card,
+        {"course": course, "result": asdict(result)},
     )
     shutil.rmtree(checkpoints)
     return result
@@ -212,6 +218,11 @@ class _Watch(TrainerCallback):
                 seconds_left=(state.max_steps - state.global_step) * elapsed / steps,
             )
         )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step >= state.max_steps:
+            # Resumed from a checkpoint of its last step, the Trainer would take one step more.
+            control.should_save = False
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         mark_complete(Path(args.output_dir or ".") / f"checkpoint-{state.global_step}")

@@ -46,10 +46,10 @@ def filter_command(
     for change in changes:
         set_value(settings, change)
     from curate.judge import judge_posts
-    from curate.places import scores_folder
+    from train.cache import cache_folder
 
     with Reporter(quiet) as progress:
-        funnel = judge_posts(posts, out, build_rules(settings), scores_folder(), progress)
+        funnel = judge_posts(posts, out, build_rules(settings), cache_folder() / "scores", progress)
     if not as_json:
         print_table(funnel_table(funnel))
     return funnel.to_dict()

@@ -10,7 +10,6 @@ import xxhash
 from curate import store
 from curate.gather import import_files
 from curate.judge import explain, judge_posts
-from curate.places import scores_folder
 from filters.catalogue import build_rules
 from filters.funnel import Funnel
 from formats.errors import UserError
@@ -38,9 +37,9 @@ def verdicts(judged: Path) -> dict[str, tuple[str | None, str | None]]:
     return {row[0]: (row[1], row[2]) for row in table.select("id", "target_reason", "context_reason").iter_rows()}
 
 
-def scored() -> list[bytes]:
+def scored(tmp_path: Path) -> list[bytes]:
     """Hashes of the texts that were scored, by any scorer and in any run."""
-    parts = sorted(scores_folder().rglob("*.parquet"))
+    parts = sorted((tmp_path / "scores").rglob("*.parquet"))
     return pl.concat([pl.read_parquet(part) for part in parts])["hash"].to_list() if parts else []
 
 
@@ -63,7 +62,7 @@ def test_every_post_gets_its_verdict_and_the_funnel_adds_up(
         comment("hidden", score_hidden=True, score=1, body=CIVIL),
     ]
     funnel = judge_posts(
-        posts(*records), tmp_path / "judged", build_rules({"toxicity": {"thresholds": {"toxicity": 0.5}}}), scores_folder()
+        posts(*records), tmp_path / "judged", build_rules({"toxicity": {"thresholds": {"toxicity": 0.5}}}), tmp_path / "scores"
     )
     assert verdicts(tmp_path / "judged") == {
         "t3_s1": (None, None),
@@ -92,7 +91,7 @@ def test_posts_keep_their_columns_their_order_and_their_buckets(
         record for number in range(8) for record in (submission(f"s{number}"), comment(f"c{number}", thread=f"s{number}", score=number))
     ]
     source = posts(*records)
-    funnel = judge_posts(source, tmp_path / "judged", build_rules({"toxicity": False, "min_score": 4}), scores_folder())
+    funnel = judge_posts(source, tmp_path / "judged", build_rules({"toxicity": False, "min_score": 4}), tmp_path / "scores")
     buckets = store.bucket_numbers(source)
     assert len(buckets) > 2
     assert store.bucket_numbers(tmp_path / "judged") == buckets
@@ -115,8 +114,8 @@ def test_toxicity_scores_only_replies_that_stand_and_each_text_once(
         comment("removed", body="[removed]"),
     ]
     source = posts(*(submission(f"s{number}") for number in range(6)), submission("s1x", selftext="A root is no reply."), *stands, *falls)
-    judge_posts(source, tmp_path / "judged", build_rules({}), scores_folder())
-    assert sorted(scored()) == hashes(CIVIL, RUDE)
+    judge_posts(source, tmp_path / "judged", build_rules({}), tmp_path / "scores")
+    assert sorted(scored(tmp_path)) == hashes(CIVIL, RUDE)
     assert verdicts(tmp_path / "judged")["t1_orphan"] == (None, None)
 
 
@@ -125,42 +124,42 @@ def test_another_threshold_scores_nothing_again(tmp_path: Path, comment: Make, s
     reasons = []
     for threshold in (1.0, 0.5, 0.0):
         rules = build_rules({"toxicity": {"thresholds": {"toxicity": threshold}}})
-        judge_posts(source, tmp_path / f"judged{threshold}", rules, scores_folder())
+        judge_posts(source, tmp_path / f"judged{threshold}", rules, tmp_path / "scores")
         found = verdicts(tmp_path / f"judged{threshold}")
         reasons.append((found["t1_civil"][0], found["t1_rude"][0]))
     assert reasons == [(None, None), (None, "toxicity"), ("toxicity", "toxicity")]
-    assert sorted(scored()) == hashes(CIVIL, RUDE)
+    assert sorted(scored(tmp_path)) == hashes(CIVIL, RUDE)
 
 
-def test_where_no_reply_stands_no_model_is_loaded(tmp_path: Path, submission: Make, comment: Make, posts: Callable[..., Path]) -> None:
+def test_where_no_reply_stands_no_model_is_needed(tmp_path: Path, submission: Make, comment: Make, posts: Callable[..., Path]) -> None:
     """The scorer named here is a file that no Detoxify could load."""
     (tmp_path / "broken.ckpt").write_bytes(b"no checkpoint")
     rules = build_rules({"toxicity": f"detoxify:{tmp_path / 'broken.ckpt'}"})
-    funnel = judge_posts(posts(submission(), comment("low", score=0)), tmp_path / "judged", rules, scores_folder())
+    funnel = judge_posts(posts(submission(), comment("low", score=0)), tmp_path / "judged", rules, tmp_path / "scores")
     assert (funnel.target["toxicity"], funnel.target["kept"]) == (0, 1)
-    assert scored() == []
+    assert scored(tmp_path) == []
 
 
 def test_a_reply_without_text_is_scored_as_an_empty_one(
     tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path]
 ) -> None:
     rules = build_rules({"empty": False, "length": False, "min_score": False})
-    judge_posts(posts(submission(), comment("c1", body=None)), tmp_path / "judged", rules, scores_folder())
+    judge_posts(posts(submission(), comment("c1", body=None)), tmp_path / "judged", rules, tmp_path / "scores")
     assert verdicts(tmp_path / "judged")["t1_c1"] == (None, None)
-    assert scored() == hashes("")
+    assert scored(tmp_path) == hashes("")
 
 
 def test_without_toxicity_nothing_is_scored(tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path]) -> None:
     funnel = judge_posts(
-        posts(submission(), comment("rude", body=RUDE)), tmp_path / "judged", build_rules({"toxicity": False}), scores_folder()
+        posts(submission(), comment("rude", body=RUDE)), tmp_path / "judged", build_rules({"toxicity": False}), tmp_path / "scores"
     )
     assert "toxicity" not in funnel.target
     assert funnel.target["kept"] == 2
-    assert scored() == []
+    assert scored(tmp_path) == []
 
 
 def test_without_any_rule_all_is_kept(tmp_path: Path, comment: Make, posts: Callable[..., Path]) -> None:
-    funnel = judge_posts(posts(comment("c1", body="[removed]")), tmp_path / "judged", [], scores_folder())
+    funnel = judge_posts(posts(comment("c1", body="[removed]")), tmp_path / "judged", [], tmp_path / "scores")
     assert funnel.to_dict() == {"posts": 1, "target": {"kept": 1}, "context": {"kept": 1}}
 
 
@@ -169,16 +168,17 @@ def test_stopped_before_any_change_judging_goes_on_and_ends_with_the_same_bytes(
     stopped_before: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(store, "ROWS_PER_BUCKET", 3)
-    source = posts(*(submission(f"s{number}") for number in range(4)), *(comment(f"c{number}", thread=f"s{number}") for number in range(4)))
+    source = posts(*(submission(f"s{number}") for number in range(3)), *(comment(f"c{number}", thread=f"s{number}") for number in range(3)))
+    assert len(store.bucket_numbers(source)) > 1
     rules = build_rules({"toxicity": False})
-    funnel = judge_posts(source, tmp_path / "whole" / "judged", rules, scores_folder())
+    funnel = judge_posts(source, tmp_path / "whole" / "judged", rules, tmp_path / "scores")
     for number in range(1000):
         out = tmp_path / str(number) / "judged"
         with stopped_before(number, out.parent) as stop:
-            judge_posts(source, out, rules, scores_folder())
+            judge_posts(source, out, rules, tmp_path / "scores")
         if not stop.happened:
             break
-        assert judge_posts(source, out, rules, scores_folder()) == funnel
+        assert judge_posts(source, out, rules, tmp_path / "scores") == funnel
         assert contents(out) == contents(tmp_path / "whole" / "judged")
     assert number > 10
 
@@ -186,22 +186,22 @@ def test_stopped_before_any_change_judging_goes_on_and_ends_with_the_same_bytes(
 def test_other_posts_or_other_rules_are_judged_anew(tmp_path: Path, comment: Make, dump: Callable[..., Path]) -> None:
     source, out = tmp_path / "posts", tmp_path / "judged"
     import_files([dump(comment("c1", score=5))], source)
-    assert judge_posts(source, out, build_rules({"toxicity": False}), scores_folder()).target["kept"] == 1
-    assert judge_posts(source, out, build_rules({"toxicity": False, "min_score": 9}), scores_folder()).target["kept"] == 0
+    assert judge_posts(source, out, build_rules({"toxicity": False}), tmp_path / "scores").target["kept"] == 1
+    assert judge_posts(source, out, build_rules({"toxicity": False, "min_score": 9}), tmp_path / "scores").target["kept"] == 0
     import_files([dump(comment("c1", score=10), comment("c2", score=11))], source)
-    assert judge_posts(source, out, build_rules({"toxicity": False, "min_score": 9}), scores_folder()).target["kept"] == 2
+    assert judge_posts(source, out, build_rules({"toxicity": False, "min_score": 9}), tmp_path / "scores").target["kept"] == 2
 
 
 def test_what_is_no_folder_of_posts_is_told(tmp_path: Path, comment: Make, posts: Callable[..., Path]) -> None:
-    judge_posts(posts(comment("c1")), tmp_path / "judged", [], scores_folder())
+    judge_posts(posts(comment("c1")), tmp_path / "judged", [], tmp_path / "scores")
     with pytest.raises(
         UserError, match="judged: holds judged posts, as `lorum filter` writes; give a folder of posts, as `lorum import` writes"
     ):
-        judge_posts(tmp_path / "judged", tmp_path / "again", [], scores_folder())
+        judge_posts(tmp_path / "judged", tmp_path / "again", [], tmp_path / "scores")
     with pytest.raises(UserError, match="none: is no folder that lorum made; give a folder of posts"):
-        judge_posts(tmp_path / "none", tmp_path / "again", [], scores_folder())
+        judge_posts(tmp_path / "none", tmp_path / "again", [], tmp_path / "scores")
     with pytest.raises(UserError, match="posts: holds posts, as `lorum import` writes, which would be lost; name another folder"):
-        judge_posts(tmp_path / "posts", tmp_path / "posts", [], scores_folder())
+        judge_posts(tmp_path / "posts", tmp_path / "posts", [], tmp_path / "scores")
 
 
 def test_a_verdict_is_explained_with_the_text_and_where_it_came_from(
@@ -209,7 +209,7 @@ def test_a_verdict_is_explained_with_the_text_and_where_it_came_from(
 ) -> None:
     monkeypatch.setattr(store, "ROWS_PER_BUCKET", 1)
     source = posts(*(comment(f"c{number}", thread=f"s{number}", score=number) for number in range(5)))
-    judge_posts(source, tmp_path / "judged", build_rules({"toxicity": False}), scores_folder())
+    judge_posts(source, tmp_path / "judged", build_rules({"toxicity": False}), tmp_path / "scores")
     post = explain(tmp_path / "judged", "t1_c2")
     assert post is not None
     assert (post["target_reason"], post["context_reason"], post["score"]) == ("min_score", None, 2)

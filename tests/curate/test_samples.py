@@ -199,7 +199,7 @@ def test_stopped_before_any_change_the_samples_end_with_the_same_bytes(
     tmp_path: Path, forum: list[Record], judged: Callable[..., Path], stopped_before: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "ROWS_PER_BUCKET", 20)
-    source = judged(*forum[:18])
+    source = judged(*forum[:12])
     assert len(store.bucket_numbers(source)) > 1
     sampled = make(source, tmp_path / "whole" / "samples")
     for number in range(1000):

@@ -115,6 +115,7 @@ def test_polars_and_python_see_the_same_boundaries_in_a_text(template, texts, st
     [
         Template("colon", "{speaker}: {text}\n", "{speaker}: ", "\n###"),
         Template("other-heading", "## {speaker} says\n{text}\n\n", "## The answer of {speaker}\n", "\n\n## That was it"),
+        Template("stop-begins-a-heading", "### Comment:\n{text}\n\n", "### Response:\n", "\n\n###"),
         Template("alpaca", "### Instruction:\n{text}\n\n", "### Response:\n", "</s>"),
         Template("tags", "<{speaker}>{text}<end>\n", "<{speaker}>", "<stop>"),
     ],

@@ -51,7 +51,7 @@ AFTER = {
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+def recipe(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "recipe.toml"
     path.write_text(
         f"""
@@ -62,11 +62,11 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
         max_turns = 2
         split = "80/10/10"
         [train]
-        base = "{tiny_base}"
+        base = "{base_folder}"
         max_steps = 12
         batch = 4
         save_every = 3
-        max_tokens = 1024
+        max_tokens = 512
         [eval]
         prompts = 2
         perplexity_samples = 4
@@ -128,7 +128,7 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(
     killed(AFTER[death], recipe, out, environment, "eval")
     trained = finish(recipe, out, environment)["stages"]["train"]["counts"]
     assert trained["steps"] == 12
-    assert trained["resumed_at"] == {"training": 6, "saving a checkpoint": 6, "writing the adapter": 12, "evaluating": 0}[death]
+    assert trained["resumed_at"] == {"training": 6, "saving a checkpoint": 6, "writing the adapter": 9, "evaluating": 0}[death]
     assert samples(out) == samples(unharmed)
     whole = json.loads((unharmed / "run.json").read_text())["stages"]["train"]["counts"]
     assert trained["final_loss"] == pytest.approx(whole["final_loss"], rel=1e-5)

@@ -1,0 +1,329 @@
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from curate.cli import COMMANDS, main
+
+Record = dict[str, Any]
+Make = Callable[..., Record]
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "datasets",
+    "peft",
+    "detoxify",
+    "profanity_check",
+    "pandas",
+    "polars",
+    "numpy",
+    "pydantic",
+    "rich",
+)
+
+
+def lorum(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="lorum")
+
+
+def process(code: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment}, check=False)
+
+
+def refused(*arguments: str | Path, code: int = 2) -> str:
+    """The one line that says what is wrong."""
+    done = lorum(*arguments)
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().split("\n")
+    assert line.startswith("lorum: ")
+    return line.removeprefix("lorum: ")
+
+
+@pytest.fixture
+def posts(tmp_path: Path, dump: Callable[..., Path], comment: Make, submission: Make) -> Path:
+    records = [submission(), comment("c1"), comment("c2", parent="c1"), comment("low", score=1), comment("orphan", parent="gone"), b"bad"]
+    done = lorum("import", dump(*records), "--out", tmp_path / "posts", "--quiet")
+    assert done.exit_code == 0, done.output
+    return tmp_path / "posts"
+
+
+@pytest.fixture
+def judged(tmp_path: Path, posts: Path) -> Path:
+    assert lorum("filter", posts, "--out", tmp_path / "judged", "--set", "toxicity=false", "--quiet").exit_code == 0
+    return tmp_path / "judged"
+
+
+SHOW_IMPORTS = f"""
+import sys
+from curate.cli import main
+try:
+    main(sys.argv[1:], prog_name="lorum")
+except SystemExit as end:
+    code = end.code
+print("loaded:", *[name for name in {HEAVY} if name in sys.modules])
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], [], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_is_there_without_loading_anything_heavy(arguments: list[str]) -> None:
+    done = process(SHOW_IMPORTS, *arguments)
+    assert done.returncode == (0 if arguments else 2), done.stderr
+    assert "loaded:\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_helps_with_its_options_and_a_worked_example(name: str) -> None:
+    done = lorum(name, "--help")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"Usage: lorum {name} ")
+    assert f"  lorum {name} " in done.stdout.split("Example")[1]
+    assert {"--json", "--quiet", "--debug"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_in_the_list_is_the_first_line_of_the_commands_own_help(name: str) -> None:
+    module, line = COMMANDS[name]
+    command = getattr(importlib.import_module(module), f"{name.replace('-', '_')}_command")
+    assert inspect.getdoc(command.callback).split("\n")[0] == line
+    assert command.name == name
+
+
+def test_the_list_names_every_command_in_the_order_in_which_data_flows() -> None:
+    wide = CliRunner().invoke(main, ["--help"], terminal_width=100)
+    listed = wide.stdout.split("Commands:\n")[1].strip().split("\n")
+    assert [tuple(line.split(maxsplit=1)) for line in listed] == [(name, line) for name, (_, line) in COMMANDS.items()]
+
+
+def test_an_unknown_command_or_option_is_the_callers_mistake() -> None:
+    for arguments in (
+        ["imprt"],
+        ["import"],
+        ["import", "x", "--ot", "y"],
+        ["filter", "posts"],
+        ["format", "judged"],
+        ["import", "x", "--out"],
+    ):
+        done = lorum(*arguments)
+        assert done.exit_code == 2
+        assert done.stdout == ""
+        assert done.stderr.strip().split("\n")[-1].startswith("Error: ")
+
+
+def test_the_way_from_a_dump_to_samples_in_three_commands(
+    tmp_path: Path, dump: Callable[..., Path], comment: Make, submission: Make
+) -> None:
+    path = dump(submission(), comment("c1"), comment("e1", subreddit="Elsewhere", thread="s9"), b"bad", comment("c1"))
+    done = lorum("import", path, "--out", tmp_path / "posts")
+    assert done.exit_code == 0
+    assert done.stdout == f"5 lines = 3 posts (2 comments, 1 submissions) + 2 rejects + 0 not asked for -> {tmp_path}/posts\n"
+    done = lorum("filter", tmp_path / "posts", "--out", tmp_path / "judged", "--set", "toxicity=false", "--set", "length.minimum=5")
+    assert done.exit_code == 0
+    assert [line.split()[:-1] for line in done.stdout.strip().split("\n")] == [["=", "posts", "3"], ["=", "kept", "to", "learn", "3"]]
+    done = lorum("format", tmp_path / "judged", "--out", tmp_path / "samples", "--split", "100/0/0", "--template", "speakers")
+    assert done.exit_code == 0
+    assert done.stdout == (
+        "3 kept posts = 1 samples + 1 that open a thread + 1 with nothing left before them\n"
+        f"train 1, validation 0, test 0 -> {tmp_path}/samples\n"
+    )
+    done = lorum("preview", tmp_path / "samples")
+    assert done.exit_code == 0
+    assert "A kettle answers kettle c1." in done.stdout
+    assert "### END CONVERSATION ###" in done.stdout
+
+
+def test_a_real_process_does_the_same(tmp_path: Path, dump: Callable[..., Path], comment: Make) -> None:
+    path = dump(comment("c1"), b"bad")
+    command = [sys.executable, "-m", "curate.cli", "import", str(path), "--out", str(tmp_path / "posts"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["lines"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["import", "dump.ndjson", "--out", "again"],
+            {"lines": 6, "posts": 5, "comments": 4, "submissions": 1, "rejects": 1, "not_asked_for": 0},
+        ),
+        (["filter", "posts", "--out", "again", "--set", "toxicity=false"], {"posts": 5}),
+        (["filter", "judged", "--explain", "t1_low"], {"id": "t1_low", "target_reason": "min_score", "context_reason": None}),
+        (
+            ["format", "judged", "--out", "again", "--split", "100/0/0"],
+            {"targets": 4, "roots": 1, "without_context": 1, "samples": 2, "train": 2},
+        ),
+    ],
+    ids=["import", "filter", "explain", "format"],
+)
+def test_json_is_exactly_one_object_on_standard_output_and_nothing_else(
+    tmp_path: Path, judged: Path, arguments: list[str], expected: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = lorum(*arguments, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    assert found == found | expected
+
+
+def test_with_json_an_error_leaves_standard_output_empty(tmp_path: Path) -> None:
+    assert "no such file" in refused("import", tmp_path / "none.zst", "--out", tmp_path / "posts", "--json")
+
+
+def test_progress_goes_to_standard_error_and_quiet_silences_it(tmp_path: Path, dump: Callable[..., Path], comment: Make) -> None:
+    path = dump(comment("c1"))
+    loud, quiet = lorum("import", path, "--out", tmp_path / "a"), lorum("import", path, "--out", tmp_path / "b", "--quiet")
+    assert (loud.stderr, quiet.stderr) == ("import dump.ndjson: 1\n", "")
+    assert loud.stdout.replace("/a\n", "/b\n") == quiet.stdout
+
+
+def test_explain_says_why_for_people_too(judged: Path) -> None:
+    done = lorum("filter", judged, "--explain", "t1_low")
+    assert done.exit_code == 0
+    first, second, origin, text = done.stdout.strip().split("\n")
+    assert (first, second) == ("t1_low as target: dropped by min_score", "t1_low as context: kept")
+    assert origin.startswith("author_low, score 1, ")
+    assert origin.endswith("dump.ndjson row 4")
+    assert text == "A kettle answers kettle low."
+
+
+def test_filter_takes_its_rules_from_a_recipe_and_changes_on_top(tmp_path: Path, posts: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('name = "r"\n[gather]\nfiles = ["none.zst"]\n[filter]\nmin_score = 0\ntoxicity = false\n')
+    kept = []
+    for number, changes in enumerate(([], ["--set", "min_score=6"])):
+        done = lorum("filter", posts, "--out", tmp_path / f"judged{number}", "--recipe", recipe, "--json", *changes)
+        kept.append(json.loads(done.stdout)["target"]["kept"])
+    assert kept == [5, 1]
+
+
+def bad_import(folder: Path, dump: Callable[..., Path], comment: Make) -> dict[str, tuple[list[str | Path], str]]:
+    good = dump(comment("c1"), name="good.ndjson")
+    for name, data in {"cut.zst": b"\x28\xb5\x2f\xfd\x04\x58", "empty.ndjson": b"", "table.csv": b"id,body\n1,tea\n"}.items():
+        (folder / name).write_bytes(data)
+    return {
+        "missing": ([folder / "none.zst"], "none.zst: no such file; give the path of a dump"),
+        "one of two missing": ([good, folder / "none.zst"], "none.zst: no such file"),
+        "a directory": ([folder], "is a directory; name the dump files in it"),
+        "truncated": ([folder / "cut.zst"], "cut.zst: cannot be read to its end"),
+        "empty": ([folder / "empty.ndjson"], "empty.ndjson: is empty"),
+        "no dump": ([folder / "table.csv"], "table.csv: no dump: none of its first 2 lines"),
+        "unknown community": ([good, "--subreddit", "Teapots"], "1 lines, and none of them is of Teapots; check the name and the days"),
+        "other days": ([good, "--until", "1999-01-01"], "none of them is of the days asked for"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case", ["missing", "one of two missing", "a directory", "truncated", "empty", "no dump", "unknown community", "other days"]
+)
+def test_bad_input_to_import_is_one_line_and_leaves_what_was_there(
+    tmp_path: Path, posts: Path, dump: Callable[..., Path], comment: Make, contents: Callable[[Path], dict[str, bytes]], case: str
+) -> None:
+    arguments, message = bad_import(tmp_path, dump, comment)[case]
+    before = contents(posts)
+    assert message in refused("import", *arguments, "--out", posts, "--quiet")
+    assert contents(posts) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["filter", "none", "--out", "x"], "none: is no folder that lorum made; give a folder of posts"),
+        (["filter", "judged", "--out", "x"], "judged: holds judged posts, as `lorum filter` writes; give a folder of posts"),
+        (["filter", "posts", "--out", "posts"], "posts: holds posts, as `lorum import` writes, which would be lost; name another folder"),
+        (["filter", "posts", "--out", "mine"], "mine: is there already and was not made by lorum"),
+        (["filter", "posts", "--out", "x", "--set", "min_scor=1"], "unknown rule 'min_scor'; known: removed"),
+        (["filter", "posts", "--out", "x", "--set", "min_score"], "--set min_score: expected key=value"),
+        (["filter", "posts", "--out", "x", "--set", "min_score=many"], "min_score.minimum: Input should be a valid integer"),
+        (["filter", "posts", "--out", "x", "--set", "toxicity=perspective"], "toxicity: unknown scorer 'perspective'"),
+        (["filter", "posts", "--out", "x", "--recipe", "none.toml"], "none.toml: no such recipe"),
+        (["filter", "posts", "--out", "x", "--recipe", "bad.toml"], "bad.toml: unknown key 'nmae'; did you mean name?"),
+        (["filter", "judged", "--explain", "low"], "judged: holds no post low; ids have their prefix, as in t1_abc123"),
+        (["filter", "posts", "--explain", "t1_low"], "posts: holds posts, as `lorum import` writes; give a folder of judged posts"),
+        (["format", "none", "--out", "x"], "none: is no folder that lorum made; give a folder of judged posts"),
+        (["format", "posts", "--out", "x"], "posts: holds posts, as `lorum import` writes; give a folder of judged posts"),
+        (["format", "judged", "--out", "judged"], "judged: holds judged posts, as `lorum filter` writes, which would be lost"),
+        (["format", "judged", "--out", "x", "--template", "alpaca"], "template alpaca: neither built in (comment-response, speakers) nor"),
+        (["format", "judged", "--out", "x", "--split", "90/20"], "split is '90/20'; expected three percentages"),
+        (["format", "strict", "--out", "x"], "strict: no reply is left to learn: 0 posts pass the filters"),
+        (["preview", "none"], "none/template.toml: no such template file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_to_the_other_commands_is_one_line_and_leaves_what_was_there(
+    tmp_path: Path,
+    judged: Path,
+    contents: Callable[[Path], dict[str, bytes]],
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("ten years of work")
+    (tmp_path / "bad.toml").write_text('nmae = "x"\nname = "x"\n[gather]\nfiles = ["x"]')
+    if "strict" in arguments:
+        lorum("filter", "posts", "--out", "strict", "--set", "toxicity=false", "--set", "min_score=1000", "--quiet")
+    before = contents(tmp_path)
+    assert message in refused(*arguments, "--quiet")
+    after = contents(tmp_path)
+    assert {name: after.get(name) for name in before} == before
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_traceback_comes_with_debug_and_never_without(tmp_path: Path) -> None:
+    arguments = ["import", tmp_path / "none.zst", "--out", tmp_path / "posts"]
+    assert "Traceback" not in process("from curate.cli import main; main()", *arguments).stderr
+    shown = process("from curate.cli import main; main()", *arguments, "--debug")
+    assert "Traceback (most recent call last)" in shown.stderr
+    assert "none.zst: no such file" in shown.stderr.strip().split("\n")[-1]
+
+
+FULL_DISK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing beyond the limit fails as on a full disk
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from curate.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("room", [0, 40, 2_000, 20_000])
+def test_a_full_disk_is_one_line_exit_code_1_and_what_was_there_stays(
+    tmp_path: Path, posts: Path, dump: Callable[..., Path], comment: Make, contents: Callable[[Path], dict[str, bytes]], room: int
+) -> None:
+    before = contents(posts)
+    large = dump(*(comment(f"c{number}", body=f"{number * 7919**3:x} " * 9) for number in range(3000)), name="large.ndjson")
+    done = process(FULL_DISK, str(room), "import", large, "--out", posts, "--quiet", PYTHONDONTWRITEBYTECODE="1")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().split("\n")
+    assert line.startswith("lorum: the disk is full (")
+    assert line.endswith("make room and run the same command again; what was finished is kept")
+    assert contents(posts) == before
+    assert lorum("import", large, "--out", posts, "--quiet").exit_code == 0
+
+
+def test_a_disk_that_is_full_while_posts_are_judged_leaves_the_verdicts_that_were_there(
+    tmp_path: Path, judged: Path, contents: Callable[[Path], dict[str, bytes]]
+) -> None:
+    before = contents(judged)
+    arguments = ["filter", tmp_path / "posts", "--out", judged, "--set", "toxicity=false", "--set", "min_score=0", "--quiet"]
+    done = process(FULL_DISK, "1000", *arguments, PYTHONDONTWRITEBYTECODE="1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("lorum: the disk is full (")
+    assert len(done.stderr.strip().split("\n")) == 1
+    assert contents(judged) == before
