@@ -78,8 +78,8 @@ def make_samples(
         if not sampled.train:
             raise UserError(
                 f"{judged}: no reply is left to learn: {sampled.targets} posts pass the filters, {sampled.roots} open a thread, "
-                f"{sampled.without_context} have no turn before them that stands, {sampled.samples} become samples, 0 of them for training; "
-                "loosen the filters or import more"
+                f"{sampled.without_context} have no turn left before them, {sampled.samples} become samples, "
+                "0 of them for training; loosen the filters or import more"
             )
         for name in SPLITS:
             _join([folder / f".{name}-{number:04d}.parquet" for number in range(len(counts))], folder / f"{name}.parquet")

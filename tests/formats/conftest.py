@@ -18,7 +18,7 @@ from formats.template import Template, load_template
 # Examples share the two cores with other work, so no deadline; the same examples in every run, so that CI says the same twice.
 settings.register_profile(
     "formats",
-    max_examples=20,
+    max_examples=14,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -22,7 +22,7 @@ from train.generate import Reply, generate, read_reply
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
 from train.trainer import train
 
-GREEDY = DecodingSettings(temperature=0, max_new_tokens=24)
+GREEDY = DecodingSettings(temperature=0, max_new_tokens=48)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def test_a_model_that_always_stops_is_measured_so(base_folder: Path, tokenizer: 
     model = Scripted(base_folder, script[:-1]).model
     replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer))
     assert replies == [Reply("Overruled, and buttered.", tuple(script[:-1]), "stop")] * 2
-    measured = termination(replies, 24)
+    measured = termination(replies, 48)
     assert (measured.rate, measured.stopped, measured.looped, measured.empty) == (1.0, 2, 0.0, 0)
     assert measured.mean_tokens == len(script) - 1
 
@@ -80,7 +80,7 @@ def test_a_stop_spelled_with_other_tokens_stops_too(base_folder: Path, tokenizer
 
 def test_a_model_that_never_stops_is_measured_so(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
     model = Scripted(base_folder, tokenizer(" milk")["input_ids"]).model
-    measured = termination(generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer)), 24)
+    measured = termination(generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer)), 48)
     assert (measured.rate, measured.looped, measured.mean_tokens) == (0.0, 1.0, 0.0)
 
 
@@ -149,7 +149,7 @@ def test_a_chat_streams_without_the_stop_and_keeps_its_history(
     words = "Ha. ### E is no stop."
     script = [*tokenizer(words)["input_ids"], *stop_ids(template, tokenizer)[:-1]]
     scripted = Scripted(base_folder, script)
-    chat = Chat(scripted.model, tokenizer, template, generation_config(DecodingSettings(temperature=0, max_new_tokens=60), tokenizer), 128)
+    chat = Chat(scripted.model, tokenizer, template, generation_config(DecodingSettings(temperature=0, max_new_tokens=90), tokenizer), 128)
     pieces = list(chat.reply("Who did it?"))
     assert "".join(pieces) == words
     assert len(pieces) > 3
