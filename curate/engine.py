@@ -1,12 +1,15 @@
 """Runs a stage item by item (files, buckets) into a folder that is there whole or not at all, and continues where it was stopped."""
 
+import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from curate import __version__
 from curate.files import read_json, write_json
 from formats.errors import UserError
 
@@ -28,8 +31,8 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 def fingerprint(*parts: object) -> str:
-    """A short hash of everything that a stage's result depends on."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    """A short hash of everything that a stage's result depends on, Lorum's version included."""
+    return hashlib.sha256(json.dumps([__version__, *parts], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def made_by(folder: Path) -> str | None:
@@ -76,6 +79,38 @@ def run_stage(
     """
     out = out.resolve()  # so that a link to another disk stays one
     _check_ours(out, stage)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = _hidden(out, "lock")
+    with alone(lock, out):
+        try:
+            return _made(stage, out, made_from, items, work, finish)
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(lock: Path, folder: Path) -> Iterator[None]:
+    """Holds a lock on a folder, which the system gives back whenever the process ends, however it ends.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another lorum run works there; wait for it or name another folder with --out") from None
+        yield
+
+
+def _made(
+    stage: str,
+    out: Path,
+    made_from: str,
+    items: Sequence[str],
+    work: Callable[[Path, int, str], Any],
+    finish: Callable[[Path, list[Any]], Any],
+) -> Any:
     partial = _hidden(out, "partial")
     manifest = _manifest(partial)
     if "report" in manifest and (manifest["fingerprint"] == made_from or not out.exists()):

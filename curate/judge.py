@@ -21,11 +21,11 @@ FUNNEL = "funnel.json"
 
 def scorer_in_background(rules: Sequence[Rule]) -> "Future[Scorer] | None":
     """Begins to load the model that the rules need, if they need one: it takes seconds in which other work can be done."""
-    names = [rule.scorer for rule in rules if isinstance(rule, Toxicity)]
-    if not names:
+    wanted = [rule for rule in rules if isinstance(rule, Toxicity)]
+    if not wanted:
         return None
     pool = ThreadPoolExecutor(1, thread_name_prefix="load scorer")
-    future = pool.submit(open_scorer, names[0])
+    future = pool.submit(open_scorer, wanted[0])
     pool.shutdown(wait=False)
     return future
 
@@ -66,8 +66,15 @@ def judge_posts(
         write_json(total.to_dict(), folder / FUNNEL)
         return total.to_dict()
 
-    made_from = fingerprint("judged", made_by(posts), [(rule.name(), asdict(rule)) for rule in rules])
+    checkpoints = [_checkpoint(rule.scorer) for rule in rules if isinstance(rule, Toxicity)]
+    made_from = fingerprint("judged", made_by(posts), [(rule.name(), asdict(rule)) for rule in rules], checkpoints)
     return funnel.Funnel(**run_stage("judged", out, made_from, [str(bucket) for bucket in buckets], work, finish))
+
+
+def _checkpoint(scorer: str) -> tuple[int, int] | None:
+    """Size and time of the file behind a scorer, where it is one: another file of the same name is another scorer."""
+    path = Path(scorer.partition(":")[2])
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
 
 
 def _judge_bucket(

@@ -1,13 +1,11 @@
 """The stages of a run, from the dump to the evaluated adapter: each resumable, each the same function that its own command calls."""
 
 import datetime
-import fcntl
 import hashlib
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from curate import __version__
 from curate.card import dataset_card
 from curate.check import require_contract
-from curate.engine import fingerprint, made_by
+from curate.engine import alone, fingerprint, made_by
 from curate.files import read_json, write_json, write_text
 from curate.gather import Wanted, import_files
 from curate.judge import judge_posts, scorer_in_background
@@ -73,7 +71,10 @@ def run(recipe: Recipe, out: Path, narrator: Narrator, until: str = "eval") -> d
         ContractError: a sample breaks the stop contract; nothing was trained.
     """
     files = recipe.files()
-    with _alone(out):
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file; name a folder for the run")
+    out.mkdir(parents=True, exist_ok=True)
+    with alone(out / ".lock", out):
         record = _Record(out, recipe)
         for stage in _stages(recipe, files, out, narrator)[: STAGES.index(until) + 1]:
             started = time.monotonic()
@@ -117,6 +118,7 @@ def _stages(recipe: Recipe, files: Sequence[Path], out: Path, narrator: Narrator
         return {**asdict(sampled), "sha256": {name: _sha256(samples / f"{name}.parquet") for name in SPLITS}}
 
     def check() -> dict[str, Any]:
+        narrator.say(f"check: reading every sample with the tokenizer of {recipe.train.base}")
         return asdict(require_contract(samples, recipe.train.base, recipe.train.max_tokens))
 
     def learn() -> dict[str, Any]:
@@ -182,20 +184,6 @@ class _Record:
     def _note(self, name: str, entry: dict[str, Any]) -> None:
         self.run["stages"][name] = entry
         self.save()
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Holds the folder's lock, which the system gives back whenever the process ends, however it ends."""
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out}: is a file; name a folder for the run")
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{out}: another lorum run works there; wait for it or name another folder with --out") from None
-        yield
 
 
 def _versions() -> dict[str, str]:

@@ -171,8 +171,8 @@ def print_samples(folder: Path, count: int, split: str = "train", seed: int = 0)
     """Prints samples, drawn by the seed, with their boundaries in colour."""
     from rich.console import Console
 
-    template = read_template(folder / TEMPLATE_FILE)
     rows = read_samples(folder, split, ["id", "score", "prompt", "completion"])
+    template = read_template(folder / TEMPLATE_FILE)
     console = Console(highlight=False)
     for sample in rows.sample(min(count, rows.height), seed=seed).iter_rows(named=True):
         console.rule(f"{sample['id']}, score {sample['score']}", style="dim")

@@ -1,6 +1,6 @@
 """Writes docs/recipe.md from the settings' own descriptions and the rules' own docstrings.
 
-    python docs/make_recipe.py
+python docs/make_recipe.py
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
 def page() -> str:
     """The whole page."""
     parts = [
-        "# The recipe\n\nOne TOML file describes a run. Only `name` and `gather.files` have no default. Any setting can be changed for one run with "
-        "`--set section.key=value`. An unknown key or a wrong type is refused before anything is done.\n"
+        "# The recipe\n\nOne TOML file describes a run. Only `name` and `gather.files` have no default. Any setting can be changed for one "
+        "run with `--set section.key=value`. An unknown key or a wrong type is refused before anything is done.\n"
     ]
     for name, section in SECTIONS.items():
         parts.append(f"## [{name}]\n\n{section.__doc__}\n\n| key | default | |\n|---|---|---|\n{_settings(section)}\n")
@@ -51,9 +51,9 @@ def _settings(section: type[BaseModel]) -> str:
 def _rules() -> str:
     lines = [
         "## [filter]\n\nEvery rule applies with its defaults unless it is set to `false`. A rule is set by a table of its settings "
-        "(`recency.since = 2020-01-01`), or by a value for its first one (`min_score = 5`). The first rule that drops a post, in this order, is its "
-        "reason. A rule judges the reply to learn (target), the turns before it (context), or both; a dropped context turn cuts the conversation "
-        "there.\n\n| rule | judges | settings and defaults | |\n|---|---|---|---|"
+        "(`recency.since = 2020-01-01`), or by a value for its first one (`min_score = 5`). The first rule that drops a post, in this "
+        "order, is its reason. A rule judges the reply to learn (target), the turns before it (context), or both; a dropped context turn "
+        "cuts the conversation there.\n\n| rule | judges | settings and defaults | |\n|---|---|---|---|"
     ]
     for name, rule in RULES.items():
         judges = "both" if rule.judges == BOTH else "context" if rule.judges == CONTEXT else "target"
@@ -64,8 +64,7 @@ def _rules() -> str:
 
 def _templates() -> str:
     lines = ["### Templates\n\nBuilt in; one's own is a TOML file with the same keys (`begin` may be left out).\n"]
-    for name in built_in():
-        lines.append(f"```toml\n{load_template(name).to_toml()}```\n")
+    lines += [f"```toml\n{load_template(name).to_toml()}```\n" for name in built_in()]
     return "\n".join(lines)
 
 

@@ -16,8 +16,8 @@ _LONGEST = 1000 * 365
 class Recency(Rule):
     """Keep posts written on or after `since`, before `until`, and at most `max_age` before `now`.
 
-    Dates count from midnight UTC. `max_age` is a number with d, w, m (30 days) or y (365 days); `now` is the day the run starts
-    unless a recipe fixes it. A post without a date passes.
+    Dates count from midnight UTC. `max_age` is a number with d, w, m (30 days) or y (365 days); `now` is today unless a recipe fixes
+    it. A post without a date passes.
     """
 
     since: datetime.date | None = None
@@ -32,13 +32,15 @@ class Recency(Rule):
             raise RuleError(f"recency: max_age is {self.max_age!r}; expected a number and one of d, w, m, y, as in 90d or 2y")
         if self.max_age is not None and _days(self.max_age) > _LONGEST:
             raise RuleError(f"recency: max_age {self.max_age} is older than any calendar; leave it out to keep posts of every age")
+        if self.max_age is not None and self.now is None:
+            # Settled here, so that a run over midnight has one day, and the verdicts of another day are not taken for today's.
+            object.__setattr__(self, "now", datetime.datetime.now(datetime.UTC).date())
 
     def keeps(self) -> pl.Expr:
         created = pl.col("created_at")
         earliest = [_midnight(self.since)] if self.since else []
-        if self.max_age:
-            now = self.now or datetime.datetime.now(datetime.UTC).date()
-            earliest.append(_midnight(now) - datetime.timedelta(days=_days(self.max_age)))
+        if self.max_age and self.now:
+            earliest.append(_midnight(self.now) - datetime.timedelta(days=_days(self.max_age)))
         kept = pl.lit(True)
         if earliest:
             kept &= created >= max(earliest)

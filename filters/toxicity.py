@@ -63,14 +63,19 @@ class Scorer(Protocol):
         ...
 
 
-def open_scorer(name: str) -> Scorer:
-    """Loads the scorer of that name (see `Toxicity`).
+def open_scorer(rule: Toxicity) -> Scorer:
+    """Loads the scorer of a rule.
 
     Raises:
-        RuleError: the name is unknown, or the model cannot be loaded.
+        RuleError: the model cannot be loaded, or knows none of the rule's labels, so that the rule would drop nothing.
     """
-    kind, model = _kind(name)
-    return LiteScorer() if kind == "lite" else DetoxifyScorer(model)
+    kind, model = _kind(rule.scorer)
+    scorer: Scorer = LiteScorer() if kind == "lite" else DetoxifyScorer(model)
+    if not set(scorer.labels) & set(rule.thresholds):
+        raise RuleError(
+            f"toxicity: {rule.scorer} knows {', '.join(scorer.labels)} and none of the labels in thresholds, so it would drop nothing"
+        )
+    return scorer
 
 
 class LiteScorer:

@@ -91,9 +91,7 @@ def write_adapter(
         partial.rename(folder)
 
 
-def describe(
-    folder: Path, tokenizer: "PreTrainedTokenizerBase", settings: TrainSettings, decoding: DecodingSettings, card: str
-) -> None:
+def describe(folder: Path, tokenizer: "PreTrainedTokenizerBase", settings: TrainSettings, decoding: DecodingSettings, card: str) -> None:
     """Writes what changes with the decoding settings alone: generation_config.json, settings.toml and the model card."""
     generation_config(decoding, tokenizer).save_pretrained(folder)
     (folder / "settings.toml").write_text(_toml(train=settings.model_dump(), decoding=decoding.model_dump()), encoding="utf-8")

@@ -4,6 +4,8 @@ import hashlib
 import re
 import shutil
 import tempfile
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 from formats.errors import UserError
@@ -62,9 +64,10 @@ def _convert(gguf: Path, folder: Path) -> None:
         # The configuration is handed on: reading a GGUF's metadata takes transformers seconds each time.
         config = AutoConfig.from_pretrained(where, gguf_file=name)
         tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name, config=config)
-        model = AutoModelForCausalLM.from_pretrained(
-            where, gguf_file=name, config=config, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
-        )
+        with redirect_stderr(StringIO()):  # transformers shows a bar here that its settings do not switch off
+            model = AutoModelForCausalLM.from_pretrained(
+                where, gguf_file=name, config=config, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+            )
     except (ValueError, KeyError, ImportError) as error:
         raise UserError(f"{gguf}: transformers cannot read this model ({' '.join(str(error).split())}); use its safetensors") from None
     save_torch_state_dict(model.state_dict(), folder)

@@ -16,7 +16,7 @@ class TrainSettings(_Settings):
     quantisation: Literal["nf4", "none"] = Field("nf4", description="nf4: the base in 4 bit with double quantisation; none: as it is.")
     rank: int = Field(16, ge=1, le=1024, description="Rank of the adapter's matrices.")
     alpha: float = Field(32.0, gt=0, description="Scale of the adapter: alpha / rank, or alpha / sqrt(rank) with rslora.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input; on a CPU drawing it costs a third of the speed.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
     rslora: bool = Field(False, description="Scale by the square root of the rank, which keeps high ranks trainable.")
     target_modules: str | tuple[str, ...] = Field(
         "all-linear", description='Layers that get an adapter: "all-linear", or a list of module names such as ["q_proj", "v_proj"].'

@@ -1,5 +1,6 @@
 """lorum format, preview and check."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def format_command(
 @click.option("--count", default=3, show_default=True, type=click.IntRange(1), help="How many samples.")
 @click.option("--seed", default=0, show_default=True, help="Another seed, other samples.")
 @common_options
-def preview_command(samples: Path, split: str, count: int, seed: int, as_json: bool, quiet: bool) -> list[dict[str, Any]]:
+def preview_command(samples: Path, split: str, count: int, seed: int, as_json: bool, quiet: bool) -> dict[str, Any]:
     """Show samples with their boundaries marked.
 
     Dim text carries no loss, bright text does; boundaries are coloured, the stop is highlighted, and ⏹ is the base model's end token.
@@ -67,7 +68,7 @@ def preview_command(samples: Path, split: str, count: int, seed: int, as_json: b
     if not as_json:
         print_samples(samples, count, split, seed)
     rows = read_samples(samples, split)
-    return rows.sample(min(count, rows.height), seed=seed).to_dicts()
+    return {"split": split, "samples": rows.sample(min(count, rows.height), seed=seed).to_dicts()}
 
 
 @click.command("check")
@@ -94,5 +95,7 @@ def check_command(samples: Path, base: str, max_tokens: int | None, as_json: boo
     if not as_json:
         click.echo("\n".join(contract_lines(asdict(report))))
     if not report.holds:
+        if as_json:
+            click.echo(json.dumps(asdict(report), indent=2, ensure_ascii=False))
         raise ContractError(f"the stop contract does not hold: {'; '.join(report.problems)}")
     return asdict(report)

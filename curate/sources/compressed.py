@@ -74,6 +74,8 @@ def _decompress_into(path: Path, chunks: "queue.Queue[bytes | BaseException | No
                     return
                 hand_over(chunk)
         hand_over(None)
+    except PermissionError as error:
+        hand_over(error)
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
         hand_over(UserError(f"{path}: cannot be read to its end ({error}); it is truncated or damaged: fetch it again"))
     except BaseException as error:

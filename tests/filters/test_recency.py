@@ -76,3 +76,10 @@ def test_a_span_that_holds_nothing_is_refused(until):
     with pytest.raises(RuleError) as refused:
         Recency(since=DAY(2020, 1, 1), until=until)
     assert str(refused.value) == f"recency: since (2020-01-01) is not before until ({until}), so no post would be left"
+
+
+def test_an_age_counts_from_one_day_that_is_settled_when_the_rule_is_made():
+    today = datetime.datetime.now(datetime.UTC).date()
+    assert Recency(max_age="30d").now in (today, today + datetime.timedelta(days=1))
+    assert Recency(max_age="30d", now=datetime.date(2020, 1, 1)).now == datetime.date(2020, 1, 1)
+    assert Recency().now is None

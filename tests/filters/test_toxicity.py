@@ -92,12 +92,12 @@ def no_network(monkeypatch):
 
 @pytest.fixture(scope="module")
 def scorer(checkpoint):
-    return open_scorer(f"detoxify:{checkpoint}")
+    return open_scorer(Toxicity(f"detoxify:{checkpoint}"))
 
 
 def refusal(name):
     with pytest.raises(RuleError) as refused:
-        open_scorer(name)
+        open_scorer(Toxicity(name))
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -325,7 +325,7 @@ def test_lite_scores_each_text_by_itself_in_order(lite, texts):
 
 
 def test_lite_is_opened_by_name_and_its_key_names_the_version():
-    assert open_scorer("lite").key.startswith("lite-1.")
+    assert open_scorer(Toxicity("lite")).key.startswith("lite-1.")
 
 
 def test_without_its_package_lite_says_what_to_install(monkeypatch):
@@ -343,3 +343,8 @@ def test_nothing_of_a_scorer_is_loaded_by_naming_it_in_a_recipe(monkeypatch, che
         "detoxify:original",
         f"detoxify:{checkpoint}",
     ]
+
+
+def test_a_rule_whose_labels_the_scorer_does_not_know_is_refused():
+    with pytest.raises(RuleError, match="lite knows toxicity and none of the labels in thresholds"):
+        open_scorer(Toxicity("lite", {"threat": 0.5}))
