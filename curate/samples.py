@@ -1,7 +1,7 @@
 """Judged posts to samples on disk: conversations, rendered by a template and split by thread."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from formats.template import Template
 TEMPLATE_FILE = "template.toml"
 CARD_FILE = "README.md"
 ROWS_PER_GROUP = 50_000
+
+RENDERED_AT_ONCE = 20_000
+"""Conversations: rendering holds their texts several times over."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,16 @@ def make_samples(
     def work(folder: Path, number: int, item: str) -> dict[str, int]:
         posts = store.read_bucket(judged, int(item), threads.COLUMNS)
         found = threads.chains(posts, max_turns)
-        samples = render(threads.conversations(posts, found), template)
-        split = split_of(samples["thread_id"], shares, seed)
         counts = {"targets": int(posts["target_reason"].is_null().sum()), "roots": found.roots, "without_context": found.without_context}
-        for name in SPLITS:
-            chosen = samples.filter(split == name)
-            counts[name] = chosen.height
-            write_parquet(chosen, folder / f".{name}-{number:04d}.parquet")
+        counts |= dict.fromkeys(SPLITS, 0)
+        for part, first in enumerate(range(0, max(1, len(found.turns)), RENDERED_AT_ONCE)):
+            chains = replace(found, turns=found.turns[first : first + RENDERED_AT_ONCE])
+            samples = render(threads.conversations(posts, chains), template)
+            split = split_of(samples["thread_id"], shares, seed)
+            for name in SPLITS:
+                chosen = samples.filter(split == name)
+                counts[name] += chosen.height
+                write_parquet(chosen, folder / f".{name}-{number:04d}-{part:04d}.parquet")
         progress("format", number + 1, len(buckets))
         return counts
 
@@ -82,7 +88,7 @@ def make_samples(
                 "0 of them for training; loosen the filters or import more"
             )
         for name in SPLITS:
-            _join([folder / f".{name}-{number:04d}.parquet" for number in range(len(counts))], folder / f"{name}.parquet")
+            _join(folder, name)
         write_text(template.to_toml(), folder / TEMPLATE_FILE)
         write_text(_card([name for name in SPLITS if total[name]]), folder / CARD_FILE)
         return asdict(sampled)
@@ -109,8 +115,9 @@ def _card(splits: Sequence[str]) -> str:
     return f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
 
 
-def _join(parts: list[Path], path: Path) -> None:
-    """Puts the parts of all buckets into one file, streaming. Where a killed run got so far, the file is there and the parts may not."""
+def _join(folder: Path, name: str) -> None:
+    """Puts a split's parts into one file, streaming. Where a killed run got so far, the file is there and the parts may not."""
+    parts, path = sorted(folder.glob(f".{name}-*.parquet")), folder / f"{name}.parquet"
     if not path.exists():
         unfinished = path.with_name(f".{path.name}.tmp")
         if len(parts) == 1:
