@@ -5,7 +5,7 @@ from typing import Any
 
 from curate.recipe import Recipe
 from curate.report import run_table
-from curate.samples import read_samples
+from formats.samples import read_split
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
 
@@ -14,7 +14,7 @@ def dataset_card(run: dict[str, Any], recipe: Recipe, samples: Path) -> str:
     """A README.md for the samples folder: metadata that `datasets` reads, the funnel, the template and one rendered sample."""
     counts = run["stages"]["format"]["counts"]
     size = next((name for bound, name in _SIZES if counts["samples"] < bound), "n>10M")
-    example = read_samples(samples, "train", ["text"]).head(1)["text"].item()
+    example = read_split(samples, "train", ["text"]).head(1)["text"].item()
     funnel = "\n".join(f"| {row.label} | {'' if row.sign == '=' else '−'}{row.count:,} |" for row in run_table(run["stages"]) if row.count)
     split_files = "\n".join(f"  - split: {name}\n    path: {name}.parquet" for name in ("train", "validation", "test") if counts[name])
     fence = "~" * 8

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.samples import TEMPLATE_FILE, read_samples
 from curate.splits import SPLITS
 from formats.contract import ContractReport, check_samples
 from formats.errors import ContractError
-from formats.template import read_template
+from formats.samples import folder_template, read_split
 
 
 def check_folder(samples: Path, base: str, max_tokens: int) -> ContractReport:
@@ -19,8 +18,8 @@ def check_folder(samples: Path, base: str, max_tokens: int) -> ContractReport:
     """
     from train.base_model import load_tokenizer, resolve
 
-    template = read_template(samples / TEMPLATE_FILE)
-    rows = pl.concat(read_samples(samples, split, ["id", "prompt", "completion"]) for split in SPLITS)
+    template = folder_template(samples)
+    rows = pl.concat(read_split(samples, split, ["id", "prompt", "completion"]) for split in SPLITS)
     ids, prompts, completions = (rows[name].to_list() for name in ("id", "prompt", "completion"))
     return check_samples(ids, prompts, completions, template, load_tokenizer(resolve(base)), max_tokens)
 

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -80,12 +81,8 @@ def run_stage(
     out = out.resolve()  # so that a link to another disk stays one
     _check_ours(out, stage)
     out.parent.mkdir(parents=True, exist_ok=True)
-    lock = _hidden(out, "lock")
-    with alone(lock, out):
-        try:
-            return _made(stage, out, made_from, items, work, finish)
-        finally:
-            lock.unlink(missing_ok=True)
+    with alone(_hidden(out, "lock"), out):
+        return _made(stage, out, made_from, items, work, finish)
 
 
 @contextmanager
@@ -98,9 +95,15 @@ def alone(lock: Path, folder: Path) -> Iterator[None]:
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = lock.exists() and os.fstat(file.fileno()).st_ino == lock.stat().st_ino  # not one that was removed meanwhile
         except BlockingIOError:
-            raise UserError(f"{folder}: another lorum run works there; wait for it or name another folder with --out") from None
-        yield
+            held = False
+        if not held:
+            raise UserError(f"{folder}: another lorum run works there; wait for it or name another folder with --out")
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _made(

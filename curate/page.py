@@ -7,9 +7,9 @@ from typing import Any
 
 from curate.files import write_json, write_text
 from curate.report import Row, adds_up, comparison, run_table, training_lines
-from curate.samples import TEMPLATE_FILE, read_samples
 from formats.render import pieces
-from formats.template import Template, read_template
+from formats.samples import folder_template, read_split
+from formats.template import Template
 
 SHOWN = 4
 
@@ -91,8 +91,8 @@ def _contract(report: dict[str, Any]) -> str:
 
 
 def _samples(folder: Path) -> list[str]:
-    template = read_template(folder / TEMPLATE_FILE)
-    rows = read_samples(folder, "train", ["prompt", "completion"])
+    template = folder_template(folder)
+    rows = read_split(folder, "train")
     chosen = rows.sample(min(SHOWN, rows.height), seed=0)
     return [_sample(prompt, completion, template) for prompt, completion in chosen.iter_rows()]
 

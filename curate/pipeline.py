@@ -27,6 +27,9 @@ from train.cache import cache_folder
 if TYPE_CHECKING:
     from train.progress import TrainProgress
 
+_FILES = ("run.json", "report.html", "report.json")
+_LEFT = ("posts", "judged", "samples", "adapter", *_FILES)
+
 STAGES = ("gather", "filter", "format", "check", "train", "eval")
 """In order. The names are those of `--until`."""
 
@@ -74,18 +77,40 @@ def run(recipe: Recipe, out: Path, narrator: Narrator, until: str = "eval") -> d
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file; name a folder for the run")
     out.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(out)
     with alone(out / ".lock", out):
         record = _Record(out, recipe)
-        for stage in _stages(recipe, files, out, narrator)[: STAGES.index(until) + 1]:
+        stages = _stages(recipe, files, out, narrator)
+        for stage in stages[: STAGES.index(until) + 1]:
             started = time.monotonic()
             done_before = record.does(stage)
             narrator.say(f"{stage.name}: done{' before' if done_before else f' in {time.monotonic() - started:.1f} s'}")
             if stage.name == "format":
+                _require_held_out(record.run, until)
                 write_text(dataset_card(record.run, recipe, out / "samples"), out / "samples" / "README.md")
+        record.keep_valid(stages[STAGES.index(until) + 1 :])
         record.run["finished"] = _now()
         record.save()
         write_report(record.run, out)
         return record.run
+
+
+def _refuse_foreign(out: Path) -> None:
+    """A run replaces what a run left, and nothing else."""
+    foreign = [entry.name for entry in out.iterdir() if not entry.name.startswith(".") and entry.name not in _LEFT]
+    if foreign or (any((out / name).exists() for name in _FILES) and "lorum" not in read_json(out / "run.json")):
+        what = sorted(foreign)[0] if foreign else "files of another program"
+        raise UserError(f"{out}: holds {what}, which no lorum run left there; name another folder with --out")
+
+
+def _require_held_out(run: dict[str, Any], until: str) -> None:
+    """An evaluation that cannot be done is refused before the training, not after it."""
+    counts = run["stages"]["format"]["counts"]
+    if until == "eval" and not counts["validation"] + counts["test"]:
+        raise UserError(
+            f"format.split = {run['recipe']['format']['split']!r} leaves none of {counts['samples']} samples for the evaluation; "
+            "give validation or test a share, or stop with --until train"
+        )
 
 
 @dataclass(frozen=True)
@@ -151,6 +176,7 @@ class _Record:
     def __init__(self, out: Path, recipe: Recipe) -> None:
         self._path = out / "run.json"
         self._before: dict[str, Any] = read_json(self._path).get("stages", {})
+        self._changed = False
         self.run: dict[str, Any] = {
             "name": recipe.name,
             "lorum": __version__,
@@ -158,7 +184,7 @@ class _Record:
             "started": _now(),
             "finished": None,
             "recipe": recipe.model_dump(mode="json"),
-            "stages": {},
+            "stages": dict(self._before),
         }
 
     def does(self, stage: _Stage) -> bool:
@@ -167,15 +193,26 @@ class _Record:
         The stages that leave a folder of posts or samples find that out themselves, and continue half of one.
         """
         before = self._before.get(stage.name, {})
-        if stage.leaves and before.get("fingerprint") == stage.made_from() and all(path.exists() for path in stage.leaves):
+        if stage.leaves and self._holds(stage):
             self._note(stage.name, before)
             return True
         started = time.monotonic()
         counts = stage.work()
         done_before = before.get("fingerprint") == stage.made_from() and not stage.leaves
         seconds = before["seconds"] if done_before else round(time.monotonic() - started, 2)
+        self._changed |= before.get("fingerprint") != stage.made_from()
         self._note(stage.name, {"fingerprint": stage.made_from(), "seconds": seconds, "counts": counts})
         return done_before
+
+    def keep_valid(self, later: Sequence[_Stage]) -> None:
+        """Drops what a run before noted of later stages, where their input or settings are no longer the same."""
+        for stage in later:
+            if self._changed or not self._holds(stage):
+                self.run["stages"].pop(stage.name, None)
+
+    def _holds(self, stage: _Stage) -> bool:
+        before = self._before.get(stage.name, {})
+        return before.get("fingerprint") == stage.made_from() and all(path.exists() for path in stage.leaves)
 
     def save(self) -> None:
         """Writes `run.json`."""

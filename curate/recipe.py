@@ -20,16 +20,23 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class GatherSettings(_Section):
     """Which posts a run starts from."""
 
-    files: tuple[str, ...] = Field(min_length=1, description="Dump files, relative to the recipe; a glob may match several.")
-    subreddits: tuple[str, ...] = Field((), description="Communities to keep, in any case; empty keeps all.")
-    since: datetime.date | None = Field(None, description="Keep posts written on this day or later; others are not asked for.")
-    until: datetime.date | None = Field(None, description="Keep posts written before this day; others are not asked for.")
+    files: tuple[str, ...] = Field(strict=False, min_length=1, description="Dump files, relative to the recipe; a glob may match several.")
+    subreddits: tuple[str, ...] = Field((), strict=False, description="Communities to keep, in any case; empty keeps all.")
+    since: datetime.date | None = Field(None, strict=False, description="Keep posts of this day and later; others are not asked for.")
+    until: datetime.date | None = Field(None, strict=False, description="Keep posts of before this day; others are not asked for.")
+
+    @field_validator("since", "until", mode="before")
+    @classmethod
+    def _day_is_no_number(cls, value: Any) -> Any:
+        if isinstance(value, int | float):
+            raise ValueError("expected a day, as in 2020-01-31")
+        return value
 
 
 class FormatSettings(_Section):
@@ -103,7 +110,7 @@ class Recipe(_Section):
             raise UserError(f"{where}: [filter] {error}") from None
         except UserError as error:
             raise UserError(f"{where}: [format] {error}") from None
-        return recipe
+        return recipe._with_own_base(where)
 
     def files(self) -> list[Path]:
         """The dump files, in the recipe's order; a glob's matches in the order of their names.
@@ -121,6 +128,19 @@ class Recipe(_Section):
             else:
                 found.append(self.folder / entry)
         return found
+
+    def _with_own_base(self, where: str) -> Self:
+        """The recipe with a base that lies beside it in place of its relative name.
+
+        Raises:
+            UserError: the base is a GGUF file that does not exist.
+        """
+        own = self.folder / self.train.base
+        if own.exists() and not Path(self.train.base).is_absolute():
+            return self.model_copy(update={"train": self.train.model_copy(update={"base": str(own)})})
+        if self.train.base.endswith(".gguf") and not Path(self.train.base).is_file():
+            raise UserError(f"{where}: [train] base: no file {self.train.base}, neither here nor beside the recipe")
+        return self
 
     def rules(self) -> list[Rule]:
         """The rules of the filter, in the order in which they judge."""

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.samples import TEMPLATE_FILE, read_samples
 from filters.funnel import Funnel
 from formats.preview import preview
-from formats.template import read_template
+from formats.samples import folder_template, read_split
 
 BAR = 30
 
@@ -127,6 +126,7 @@ def comparison(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         both(f"stops within {tokens} tokens, {shipped} prompts, as shipped", rate("shipped")),
         both(f"stops within {tokens} tokens, {shipped} prompts, greedy", rate("greedy")),
         both("of those that do not (greedy), in a loop", lambda model: f"{model['greedy']['looped']:.0%}"),
+        both("answers without a word, as shipped", lambda model: f"{model['shipped']['empty']}"),
         both("tokens of an answer that stops, as shipped", lambda model: f"{model['shipped']['mean_tokens']:.0f}"),
     ]
 
@@ -171,12 +171,12 @@ def print_samples(folder: Path, count: int, split: str = "train", seed: int = 0)
     """Prints samples, drawn by the seed, with their boundaries in colour."""
     from rich.console import Console
 
-    rows = read_samples(folder, split, ["id", "score", "prompt", "completion"])
-    template = read_template(folder / TEMPLATE_FILE)
+    rows = read_split(folder, split, ["id", "score", "prompt", "completion"])
+    template = folder_template(folder)
     console = Console(highlight=False)
     for sample in rows.sample(min(count, rows.height), seed=seed).iter_rows(named=True):
         console.rule(f"{sample['id']}, score {sample['score']}", style="dim")
-        console.print(preview(sample["prompt"], sample["completion"], template))
+        console.print(preview(sample["prompt"], sample["completion"], template), soft_wrap=True)
 
 
 def _heading(text: str) -> None:

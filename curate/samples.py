@@ -13,9 +13,9 @@ from curate.files import write_parquet, write_text
 from curate.splits import SPLITS, split_of
 from formats.errors import UserError
 from formats.render import render
+from formats.samples import TEMPLATE_FILE
 from formats.template import Template
 
-TEMPLATE_FILE = "template.toml"
 CARD_FILE = "README.md"
 ROWS_PER_GROUP = 50_000
 
@@ -95,18 +95,6 @@ def make_samples(
 
     made_from = fingerprint("samples", made_by(judged), asdict(template), max_turns, shares, seed)
     return Sampled(**run_stage("samples", out, made_from, [str(bucket) for bucket in buckets], work, finish))
-
-
-def read_samples(folder: Path, split: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """One split of a samples folder.
-
-    Raises:
-        UserError: the folder holds no such split.
-    """
-    path = folder / f"{split}.parquet"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give a folder that `lorum format` or `lorum curate-and-train` wrote")
-    return pl.read_parquet(path, columns=list(columns) if columns else None, glob=False)
 
 
 def _card(splits: Sequence[str]) -> str:

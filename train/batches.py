@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import torch
 
 from formats.errors import UserError
-from formats.template import Template, read_template
+from formats.samples import folder_template, read_split
+from formats.template import Template
 from formats.tokens import Encoded, encode_samples, stop_ids
 
 if TYPE_CHECKING:
@@ -49,34 +49,10 @@ def read_samples(folder: Path, split: str, tokenizer: "PreTrainedTokenizerBase",
     return Samples(rows, len(encoded) - len(rows))
 
 
-def read_split(folder: Path, split: str) -> pl.DataFrame:
-    """The table of one split: at least the columns prompt and completion.
-
-    Raises:
-        UserError: the file is missing, not Parquet, or lacks a column.
-    """
-    file = folder / f"{split}.parquet"
-    try:
-        table = pl.read_parquet(file)
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; give a samples folder as `lorum format` writes it") from None
-    except pl.exceptions.ComputeError as error:
-        raise UserError(f"{file}: not a Parquet file ({' '.join(str(error).split())}); write it again with `lorum format`") from None
-    missing = {"prompt", "completion"} - set(table.columns)
-    if missing:
-        raise UserError(f"{file}: has no column {sorted(missing)[0]!r}; expected the columns prompt and completion")
-    return table
-
-
 def stop_in_loss(rows: Sequence[Encoded], template: Template, tokenizer: "PreTrainedTokenizerBase") -> float:
     """The share of rows that end with the whole stop, textual stop and end token, all of it with loss."""
     stop = stop_ids(template, tokenizer)
     return sum(row.labels[-len(stop) :] == stop for row in rows) / len(rows)
-
-
-def folder_template(folder: Path) -> Template:
-    """The template of a samples folder, or of an adapter."""
-    return read_template(folder / "template.toml")
 
 
 def flatten(samples: Sequence[Encoded]) -> dict[str, Any]:

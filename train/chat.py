@@ -43,7 +43,7 @@ class Chat:
         self._max_context = max_context
         self.turns: list[Turn] = []
         self.last: Reply | None = None
-        """The last answer as a whole, with the reason why it ended."""
+        """The last answer as a whole, with the reason why it ended; None where it was left early."""
 
     def reply(self, text: str) -> Iterator[str]:
         """Answers, piece by piece as the answer grows; joined, the pieces are the answer, without its stop.
@@ -51,6 +51,7 @@ class Chat:
         Leaving the iterator early ends the answer; what was said until then stays in the history.
         """
         self.turns.append(Turn("Speaker_0", text))
+        self.last = None
         prompt = self._prompt()
         stream = _TokenStream()
         left = _Left()
@@ -64,12 +65,12 @@ class Chat:
                 whole = decode_reply(self._template, ids, self._tokenizer)
                 safe = whole[: len(whole) - _held_back(whole, self._template)].rstrip()
                 if safe.startswith(said) and len(safe) > len(said):
-                    yield safe[len(said) :]
-                    said = safe
+                    piece, said = safe[len(said) :], safe
+                    yield piece
             self.last = read_reply(ids, self._template, self._tokenizer, None)
-            if self.last.text.startswith(said) and len(self.last.text) > len(said):
-                yield self.last.text[len(said) :]
-            said = self.last.text
+            before, said = said, self.last.text
+            if said.startswith(before) and len(said) > len(before):
+                yield said[len(before) :]
         finally:
             left.now = True
             thread.join()
@@ -80,12 +81,13 @@ class Chat:
         self.turns.clear()
 
     def _prompt(self) -> list[int]:
-        """The tokens of the prompt with as many of the last turns as fit; the last turn always stands."""
-        for first in range(len(self.turns)):
-            ids = encode_prompt(self._template, render_prompt(self._template, self.turns[first:]), self._tokenizer)
-            if len(ids) <= self._max_context:
+        """The tokens of the prompt with as many of the last turns as fit; of a last turn that is too long alone, its end."""
+        turns = list(self.turns)
+        while True:
+            ids = encode_prompt(self._template, render_prompt(self._template, turns), self._tokenizer)
+            if len(ids) <= self._max_context or (len(turns) == 1 and len(turns[0].text) < 2):
                 return ids
-        return ids[-self._max_context :]
+            turns = turns[1:] if len(turns) > 1 else [Turn(turns[0].speaker, turns[0].text[len(turns[0].text) // 4 + 1 :])]
 
     def _generate(self, prompt: Sequence[int], stream: "_TokenStream", left: "_Left") -> None:
         generator: Any = self._model

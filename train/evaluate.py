@@ -11,11 +11,13 @@ import polars as pl
 import torch
 
 from formats.errors import UserError
+from formats.escape import Escaper
+from formats.samples import folder_template, read_split
 from formats.template import Template
 from formats.tokens import Encoded, encode_samples
-from train.adapter import Adapter, generation_config, read_adapter
+from train.adapter import Adapter, generation_config, note_termination, read_adapter
 from train.base_model import load_for_generation, load_tokenizer, resolve
-from train.batches import flatten, folder_template, read_split, token_losses
+from train.batches import flatten, token_losses
 from train.generate import Reply, attach, generate
 from train.settings import EvalSettings
 
@@ -103,7 +105,7 @@ class Evaluation:
 def evaluate(
     adapter_folder: Path, samples: Path, settings: EvalSettings | None = None, *, progress: OnStage = lambda what, done, total: None
 ) -> Evaluation:
-    """Measures an adapter and its base on a samples folder's test split, and its validation split where prompts are short.
+    """Measures an adapter and its base on the test and validation splits of a samples folder, whose threads the training never saw.
 
     Raises:
         UserError: the adapter, its base or the samples are not there, or the samples have another template.
@@ -119,23 +121,24 @@ def evaluate(
     chosen = _distinct_prompts(held_out, settings)
 
     def measured(name: str, model: "PreTrainedModel", done: int) -> tuple[Figures, list[Reply]]:
-        progress(f"measure {name}", done, 6)
+        progress("measure base and adapter", done, 6)
         figures = perplexity(model, [row.encoded for row in held_out[: settings.perplexity_samples]])
-        progress(f"measure {name}", done + 1, 6)
+        progress("measure base and adapter", done + 1, 6)
         answers: dict[bool, list[Reply]] = {}
         for greedy in (True, False):
             decoding = adapter.decoding.model_copy(update={"max_new_tokens": settings.max_new_tokens})
             config = generation_config(decoding, tokenizer, greedy=greedy)
             answers[greedy] = generate(model, tokenizer, template, [row.prompt for row in chosen], config, seed=settings.seed)
-            progress(f"measure {name}", done + 2 + (not greedy), 6)
+            progress("measure base and adapter", done + 2 + (not greedy), 6)
         ended = {greedy: termination(replies, settings.max_new_tokens) for greedy, replies in answers.items()}
         return Figures(figures, ended[True], ended[False]), answers[False]
 
     model = load_for_generation(base, adapter.settings.quantisation)
     of_base, base_answers = measured("base", model, 0)
     of_adapter, adapter_answers = measured("adapter", attach(model, adapter), 3)
+    plain = Escaper(template.cores).unescape
     examples = tuple(
-        Example(row.prompt, row.reply, before.text, after.text)
+        Example(plain(row.prompt), plain(row.reply), before.text, after.text)
         for row, before, after in list(zip(chosen, base_answers, adapter_answers, strict=True))[: settings.shown]
     )
     evaluation = Evaluation(of_base, of_adapter, examples)
@@ -229,6 +232,4 @@ def _note_termination(adapter: Adapter, evaluation: Evaluation) -> None:
         "prompts": after.prompts,
         "max_new_tokens": after.max_new_tokens,
     }
-    partial = adapter.folder / "stop.json.partial"
-    partial.write_text(adapter.stop.with_termination_rate(rate).to_json(), encoding="utf-8")
-    partial.replace(adapter.folder / "stop.json")
+    note_termination(adapter.folder, rate)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from formats.errors import UserError
@@ -81,7 +82,7 @@ def attach(model: "PreTrainedModel", adapter: Adapter) -> "PreTrainedModel":
     """
     try:
         joined: Any = PeftModel.from_pretrained(model, str(adapter.folder))
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise UserError(f"{adapter.folder}: does not fit the base {adapter.base} ({' '.join(str(error).split())[:200]})") from None
     merged: PreTrainedModel = joined if getattr(model, "is_quantized", False) else joined.merge_and_unload()
     merged.train(False)

@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+import time
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from formats.errors import UserError
 from train.cache import cache_folder
 
 _SAMPLE_BYTES = 1 << 20
+_STALE_S = 3600
 
 
 def converted(gguf: Path) -> Path:
@@ -27,6 +29,9 @@ def converted(gguf: Path) -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for stale in folder.parent.glob(f"{folder.name}.partial-*"):
+        if time.time() - stale.stat().st_mtime > _STALE_S:
+            shutil.rmtree(stale, ignore_errors=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
     try:
         _convert(gguf, partial)

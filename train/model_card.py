@@ -21,7 +21,7 @@ tags: [lora, lorum]
 
 # An adapter for {settings.base}
 
-Trained by [Lorum](https://pypi.org/project/lorum/) to answer in the voice of a forum, and to stop.
+Trained by Lorum to answer in the voice of a forum, and to stop.
 
 | training | |
 |---|---|

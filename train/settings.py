@@ -1,12 +1,12 @@
 """What can be set about a training, the decoding it ships and its evaluation: the `[train]`, `[decoding]` and `[eval]` of a recipe."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class TrainSettings(_Settings):
@@ -18,14 +18,17 @@ class TrainSettings(_Settings):
     alpha: float = Field(32.0, gt=0, description="Scale of the adapter: alpha / rank, or alpha / sqrt(rank) with rslora.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
     rslora: bool = Field(False, description="Scale by the square root of the rank, which keeps high ranks trainable.")
-    target_modules: str | tuple[str, ...] = Field(
-        "all-linear", description='Layers that get an adapter: "all-linear", or a list of module names such as ["q_proj", "v_proj"].'
+    target_modules: str | Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        "all-linear",
+        description='Layers that get an adapter: "all-linear", or a list of names such as ["q_proj", "v_proj"].',
     )
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field("cosine", description="Course of the learning rate.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to its peak.")
     epochs: float = Field(2.0, gt=0, description="Passes over the training samples.")
-    max_steps: int = Field(-1, ge=-1, description="Optimizer steps at most, in place of epochs; -1: as many as the epochs need.")
+    max_steps: Literal[-1] | Annotated[int, Field(ge=1)] = Field(
+        -1, description="Optimizer steps at most, in place of epochs; -1: as many as the epochs need."
+    )
     batch: int = Field(8, ge=1, description="Samples per optimizer step.")
     max_tokens: int = Field(512, ge=16, description="Longest sample in tokens; longer ones are left out and counted, never cut.")
     tokens_per_batch: int = Field(

@@ -21,9 +21,10 @@ from transformers import (
 )
 
 from formats.errors import UserError
-from train.adapter import describe, training_record, write_adapter
+from formats.samples import folder_template
+from train.adapter import beside, describe, note_termination, read_adapter, training_record, write_adapter
 from train.base_model import compute_dtype, device, load_for_training, load_tokenizer, resolve
-from train.batches import Samples, flatten, folder_template, read_samples, samples_at_once, stop_in_loss, weighted_loss
+from train.batches import Samples, flatten, read_samples, samples_at_once, stop_in_loss, weighted_loss
 from train.checkpoints import claim, fingerprint, last_complete, mark_complete
 from train.model_card import model_card
 from train.progress import OnProgress, TrainProgress, silent
@@ -69,12 +70,13 @@ def train(
 ) -> TrainResult:
     """Trains an adapter on a samples folder and writes it to `out`, which appears whole or not at all.
 
-    Checkpoints lie in `out` + `.checkpoints` until then. Called again with the same samples and settings after a kill, the training
+    Checkpoints lie in a hidden folder beside `out` until then. Called again with the same samples and settings after a kill, the training
     goes on from the last whole one; where it was finished, only the decoding settings are written anew.
 
     Raises:
         UserError: the samples or the base are not there or do not fit the settings, or `out` holds something else.
     """
+    out = out.resolve()
     before = training_record(out)
     decoding = decoding or DecodingSettings()
     settings = settings.model_copy(update={"base": base})
@@ -82,13 +84,15 @@ def train(
     tokenizer = load_tokenizer(found)
     template = folder_template(samples)
     course = fingerprint(samples, settings.model_dump_json(), found.location)
+    checkpoints = beside(out, "checkpoints")
     if before.get("course") == course:
+        shutil.rmtree(checkpoints, ignore_errors=True)
         result = TrainResult(**before["result"])
-        describe(out, tokenizer, settings, decoding, model_card(found.location, template, settings, decoding, result))
+        if read_adapter(out).decoding != decoding:
+            describe(out, tokenizer, settings, decoding, model_card(found.published, template, settings, decoding, result))
+            note_termination(out, None)
         return result
     data = read_samples(samples, "train", tokenizer, settings.max_tokens)
-
-    checkpoints = out.with_name(f"{out.name}.checkpoints")
     claim(checkpoints, course)
     set_seed(settings.seed)
     model = add_adapter(load_for_training(found, settings.quantisation), settings)
@@ -99,7 +103,8 @@ def train(
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
 
     result = _result(trainer, data, watch, time.monotonic() - started)
-    card = model_card(found.location, template, settings, decoding, result)
+    card = model_card(found.published, template, settings, decoding, result)
+    model.peft_config["default"].base_model_name_or_path = found.published
     write_adapter(
         out,
         lambda folder: model.save_pretrained(str(folder)),

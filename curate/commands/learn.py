@@ -1,5 +1,6 @@
 """lorum train, eval and chat."""
 
+import io
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -29,19 +30,25 @@ def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...],
       lorum train samples --base smollm2-135m --out adapter --set epochs=3
     """
     from curate.check import require_contract
+    from curate.engine import alone
     from curate.recipe import build_settings, set_value
     from curate.report import training_lines
+    from formats.errors import UserError
     from train.settings import DecodingSettings, TrainSettings
 
     tables: dict[str, Any] = {"train": {}, "decoding": {}}
     for change in changes:
-        set_value(tables, change if change.startswith(("train.", "decoding.")) else f"train.{change}")
+        key = change.partition("=")[0].strip()
+        if key in ("base", "train.base"):
+            raise UserError(f"--set {change}: name the base with --base")
+        set_value(tables, change if key.startswith(("train.", "decoding.")) or not key else f"train.{change}")
     settings = build_settings(TrainSettings, {**tables["train"], "base": base}, "train")
     decoding = build_settings(DecodingSettings, tables["decoding"], "decoding")
     require_contract(samples, base, settings.max_tokens)
     from train.trainer import train
 
-    with Reporter(quiet) as progress:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with Reporter(quiet) as progress, alone(out.with_name(f".{out.name}.lock"), out):
         result = train(samples, base, out, settings, decoding, progress=progress.training)
     if not as_json:
         click.echo("\n".join([*training_lines(asdict(result)), f"-> {out}"]))
@@ -57,7 +64,8 @@ def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...],
 def eval_command(adapter: Path, samples: Path | None, prompts: int, max_new_tokens: int, as_json: bool, quiet: bool) -> dict[str, Any]:
     """Measure perplexity and termination rate against the base model.
 
-    Uses the samples' test split, whose threads the training never saw, and writes the rates into the adapter's stop.json.
+    Uses the test and validation splits, whose threads the training never saw, and writes the rates into the adapter's stop.json, in place
+    of those that stand there.
 
     \b
     Example:
@@ -88,10 +96,14 @@ def chat_command(adapter: Path, as_json: bool, quiet: bool) -> dict[str, Any]:
     Example:
       lorum chat runs/kettle-court/adapter
     """
+    if not quiet:
+        click.echo(f"loading {adapter}", err=True)
     from train.chat import open_chat
 
     chat = open_chat(adapter)
     interactive = sys.stdin.isatty()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     if interactive and not quiet:
         click.echo("Type a comment. /new begins anew, Ctrl-D leaves.", err=True)
     answers = []

@@ -41,7 +41,12 @@ def parse_chunk(chunk: bytes, fields: Sequence[str], first_row: int, wanted: re.
     lines = chunk.count(b"\n") + (not chunk.endswith(b"\n"))
     rows: Sequence[int] = range(first_row, first_row + lines)
     if wanted is not None and not _mostly_wanted(chunk, wanted):
-        picked = [(row, line) for row, line in zip(rows, chunk.split(b"\n"), strict=False) if wanted.search(line)]
+        # A line that is no object cannot be told to be another community's: it goes on to be rejected.
+        picked = [
+            (row, line)
+            for row, line in zip(rows, chunk.split(b"\n"), strict=False)
+            if wanted.search(line) or not (line.startswith(b"{") and line.rstrip().endswith(b"}"))
+        ]
         rows, chunk = [row for row, _ in picked], b"\n".join(line for _, line in picked)
     passed_over = lines - len(rows)
     schema = dict.fromkeys(fields, pl.String)

@@ -259,7 +259,7 @@ def test_bad_input_to_import_is_one_line_and_leaves_what_was_there(
         (["format", "judged", "--out", "x", "--template", "alpaca"], "template alpaca: neither built in (comment-response, speakers) nor"),
         (["format", "judged", "--out", "x", "--split", "90/20"], "split is '90/20'; expected three percentages"),
         (["format", "strict", "--out", "x"], "strict: no reply is left to learn: 0 posts pass the filters"),
-        (["preview", "none"], "none/train.parquet: no such file; give a folder that"),
+        (["preview", "none"], "none/train.parquet: no such file; give a folder of samples"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

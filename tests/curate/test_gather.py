@@ -76,13 +76,13 @@ def test_every_line_is_a_post_a_reject_or_not_asked_for(tmp_path: Path, comment:
     ]
 
 
-def test_where_a_community_is_asked_for_a_bad_line_counts_as_a_reject_if_it_names_it(tmp_path: Path, comment: Make, dump: Dump) -> None:
+def test_where_a_community_is_asked_for_a_line_that_is_no_object_is_still_rejected(tmp_path: Path, comment: Make, dump: Dump) -> None:
     path = dump(
         comment("c1"), b'{"subreddit": "KettleCourt", "body": "cut', b"{bad", *(comment(f"e{n}", subreddit="Elsewhere") for n in range(6))
     )
     gathered = import_files([path], tmp_path / "posts", Wanted(("kettlecourt",)))
     check_account(gathered, tmp_path / "posts")
-    assert (gathered.posts, gathered.rejects, gathered.not_asked_for) == (1, 1, 7)
+    assert (gathered.posts, gathered.rejects, gathered.not_asked_for) == (1, 2, 6)
 
 
 def test_lines_that_no_store_could_hold_are_refused_by_the_account() -> None:

@@ -152,7 +152,7 @@ def test_line_separators_of_unicode_stand_inside_a_value() -> None:
 
 
 def test_a_chunk_without_the_wanted_bytes_is_passed_over_unparsed() -> None:
-    parsed = parse_chunk(b'{"id": "a"}\n{not even JSON\n\n', FIELDS, 1, re.compile(b"kettle"))
+    parsed = parse_chunk(b'{"id": "a"}\n{not even JSON}\n{}\n', FIELDS, 1, re.compile(b"kettle"))
     assert (parsed.lines, parsed.records.height, parsed.rejects, parsed.passed_over) == (3, 0, [], 3)
 
 

@@ -1,5 +1,5 @@
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,22 @@ import pytest
 from curate import store
 from curate.gather import import_files
 from curate.judge import judge_posts
-from curate.samples import Sampled, make_samples, read_samples
+from curate.samples import Sampled, make_samples
 from curate.splits import SPLITS
 from filters.catalogue import build_rules
 from formats.errors import UserError
 from formats.render import SAMPLE_COLUMNS
+from formats.samples import read_split
 from formats.template import load_template, read_template
 
 Record = dict[str, Any]
 Make = Callable[..., Record]
 TEMPLATE = load_template("comment-response")
 THIRDS = (0.34, 0.33, 0.33)
+
+
+def read_samples(folder: Path, split: str, columns: Sequence[str] = SAMPLE_COLUMNS) -> pl.DataFrame:
+    return read_split(folder, split, columns)
 
 
 @pytest.fixture
@@ -261,5 +266,5 @@ def test_what_is_no_folder_of_judged_posts_is_told(tmp_path: Path, forum: list[R
         make(tmp_path / "posts of judged", tmp_path / "samples")
     with pytest.raises(UserError, match="judged: holds judged posts, as `lorum filter` writes, which would be lost"):
         make(source, source)
-    with pytest.raises(UserError, match=r"train\.parquet: no such file; give a folder that `lorum format`"):
+    with pytest.raises(UserError, match=r"train\.parquet: no such file; give a folder of samples, as `lorum format`"):
         read_samples(tmp_path, "train")

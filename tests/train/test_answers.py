@@ -121,8 +121,8 @@ def test_an_evaluation_compares_both_models_and_notes_the_rate(samples: Path, ba
     assert len(figures.examples) == 2
     assert figures.examples[0].forum
     assert figures.to_dict()["adapter"]["shipped"]["rate"] == 1.0
-    assert stages[0] == ("measure base", 0, 6)
-    assert stages[-1] == ("measure adapter", 6, 6)
+    assert stages[0] == ("measure base and adapter", 0, 6)
+    assert stages[-1] == ("measure base and adapter", 6, 6)
     noted = json.loads((out / "stop.json").read_text())["termination_rate"]
     assert noted == {"base": figures.base.shipped.rate, "adapter": 1.0, "prompts": 6, "max_new_tokens": 40}
     assert read_adapter(out).stop.termination_rate == noted

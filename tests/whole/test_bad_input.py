@@ -1,5 +1,6 @@
 """Bad input to the whole run: one line that says what, where and what to do; exit code 2; and what was there stays as it was."""
 
+import json
 import os
 import subprocess
 import sys
@@ -102,3 +103,31 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_after_it(room: int, tmp_pat
     assert full.stderr.startswith("lorum: the disk is full")
     assert len(full.stderr.strip().split("\n")) == 1
     assert CliRunner().invoke(main, arguments).exit_code == 0
+
+
+def test_a_run_whose_evaluation_would_have_no_sample_is_refused_before_the_training(run_folder: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, {**GOOD, "format.split": '"100/0/0"'})
+    done = CliRunner().invoke(main, ["curate-and-train", str(recipe), "--out", str(run_folder), "--quiet"])
+    assert done.exit_code == 2
+    assert "leaves none of" in done.stderr
+    assert "--until train" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "report.html", "run.json"])
+def test_a_folder_that_no_run_left_is_refused_and_left_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("ten years of work")
+    done = CliRunner().invoke(main, ["curate-and-train", str(write_recipe(tmp_path, GOOD)), "--out", str(tmp_path / "run"), "--quiet"])
+    assert done.exit_code == 2
+    assert "which no lorum run left there" in done.stderr
+    assert [(path.name, path.read_text()) for path in (tmp_path / "run").iterdir()] == [(name, "ten years of work")]
+
+
+def test_a_shorter_run_keeps_what_is_known_of_later_stages_only_while_it_holds(run_folder: Path, tmp_path: Path) -> None:
+    def stages(recipe: Path, until: str) -> list[str]:
+        done = CliRunner().invoke(main, ["curate-and-train", str(recipe), "--out", str(run_folder), "--until", until, "--json"])
+        assert done.exit_code == 0, done.output
+        return list(json.loads(done.stdout)["stages"])
+
+    assert stages(write_recipe(tmp_path, GOOD), "gather") == ["gather", "filter", "format"]
+    assert stages(write_recipe(tmp_path, {**GOOD, "filter.min_score": "5"}), "filter") == ["gather", "filter"]

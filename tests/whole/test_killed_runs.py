@@ -117,7 +117,7 @@ def test_a_killed_run_ends_with_the_same_samples(
     killed(BEFORE_TRAINING[death], recipe, out, fresh, "format")
     finish(recipe, out, fresh, "format")
     assert samples(out) == samples(unharmed)
-    assert not list(out.glob("*.partial"))
+    assert not list(out.glob(".*.partial"))
 
 
 @pytest.mark.parametrize("death", AFTER)
@@ -132,8 +132,8 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(
     assert samples(out) == samples(unharmed)
     whole = json.loads((unharmed / "run.json").read_text())["stages"]["train"]["counts"]
     assert trained["final_loss"] == pytest.approx(whole["final_loss"], rel=1e-5)
-    assert not list(out.glob("*.partial"))
-    assert not list(out.glob("*.checkpoints"))
+    assert not list(out.glob(".*.partial"))
+    assert not list(out.glob(".*.checkpoints"))
 
 
 def test_a_finished_run_does_nothing_again(recipe: Path, environment: dict[str, str], unharmed: Path) -> None:
