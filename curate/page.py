@@ -56,7 +56,7 @@ def report_page(run: dict[str, Any], out: Path) -> str:
     if "check" in stages:
         parts += ["<h2>The stop</h2>", _contract(stages["check"]["counts"])]
     if "format" in stages:
-        parts += ["<h2>Samples</h2>", '<p class="dim">Grey carries no loss; ink does. ⏹ is the base model\'s own end token.</p>']
+        parts += ["<h2>Samples</h2>", '<p class="dim">Grey carries no loss; ink does. ■ is the base model\'s own end token.</p>']
         parts += _samples(out / "samples")
     if "train" in stages:
         figures = training_lines(stages["train"]["counts"])
@@ -100,7 +100,7 @@ def _samples(folder: Path) -> list[str]:
 def _sample(prompt: str, completion: str, template: Template) -> str:
     shown = [f"<b>{escape(piece)}</b>" if is_boundary else escape(piece) for is_boundary, piece in pieces(prompt, template)]
     reply = completion.removesuffix(template.stop)
-    return f'<pre>{"".join(shown)}<span class="reply">{escape(reply)}</span><mark>{escape(template.stop)}⏹</mark></pre>'
+    return f'<pre>{"".join(shown)}<span class="reply">{escape(reply)}</span><mark>{escape(template.stop)}■</mark></pre>'
 
 
 def _evaluation(result: dict[str, Any]) -> list[str]:

@@ -22,5 +22,5 @@ def preview(prompt: str, completion: str, template: Template) -> Text:
     stop = template.stop if completion.endswith(template.stop) else ""
     shown.append(completion.removesuffix(stop).translate(_SYMBOLS), REPLY)
     shown.append(stop, STOP)
-    shown.append("⏹", STOP)
+    shown.append("■", STOP)
     return shown

@@ -56,7 +56,7 @@ def format_command(
 def preview_command(samples: Path, split: str, count: int, seed: int, as_json: bool, quiet: bool) -> dict[str, Any]:
     """Show samples with their boundaries marked.
 
-    Dim text carries no loss, bright text does; boundaries are coloured, the stop is highlighted, and ⏹ is the base model's end token.
+    Dim text carries no loss, bright text does; boundaries are coloured, the stop is highlighted, and ■ is the base model's end token.
 
     \b
     Example:

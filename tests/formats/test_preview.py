@@ -21,12 +21,12 @@ def test_boundaries_context_reply_and_stop_are_painted_each_in_its_own_way():
         ("\n\n### Response:\n", BOUNDARY),
         ("I do.", REPLY),
         ("\n\n### END", STOP),
-        ("⏹", STOP),
+        ("■", STOP),
     ]
 
 
 def test_a_completion_without_its_stop_shows_none():
-    assert painted(preview(PROMPT, "I do.", COMMENTS))[-2:] == [("I do.", REPLY), ("⏹", STOP)]
+    assert painted(preview(PROMPT, "I do.", COMMENTS))[-2:] == [("I do.", REPLY), ("■", STOP)]
 
 
 @given(st.data())
@@ -38,7 +38,7 @@ def test_without_colours_it_is_the_sample_and_a_mark(template, texts, conversati
         character if character in "\n\t" or character.isprintable() or ord(character) > 159 else "?" for character in row["text"]
     )
     hidden = "".join("?" if 0x2400 <= ord(character) <= 0x2421 else character for character in shown)
-    assert hidden == "".join("?" if 0x2400 <= ord(character) <= 0x2421 else character for character in visible) + "⏹"
+    assert hidden == "".join("?" if 0x2400 <= ord(character) <= 0x2421 else character for character in visible) + "■"
 
 
 def test_a_text_cannot_paint_boundaries_of_its_own_on_the_terminal():
