@@ -2,10 +2,9 @@
 
 import shutil
 import time
-from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -14,8 +13,6 @@ from transformers import (
     ProgressCallback,
     Trainer,
     TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -25,10 +22,11 @@ from formats.samples import folder_template
 from train.adapter import beside, describe, note_termination, read_adapter, training_record, write_adapter
 from train.base_model import compute_dtype, device, load_for_training, load_tokenizer, resolve
 from train.batches import Samples, flatten, read_samples, samples_at_once, stop_in_loss, weighted_loss
-from train.checkpoints import claim, fingerprint, last_complete, mark_complete
+from train.checkpoints import claim, fingerprint, last_complete
 from train.model_card import model_card
-from train.progress import OnProgress, TrainProgress, silent
+from train.progress import OnProgress, silent
 from train.settings import DecodingSettings, TrainSettings
+from train.watch import Watch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -96,7 +94,7 @@ def train(
     claim(checkpoints, course)
     set_seed(settings.seed)
     model = add_adapter(load_for_training(found, settings.quantisation), settings)
-    watch = _Watch(progress)
+    watch = Watch(progress)
     trainer = make_trainer(model, data, settings, checkpoints, watch)
     resume_from = last_complete(checkpoints)
     started = time.monotonic()
@@ -189,51 +187,7 @@ def make_trainer(model: PeftModel, data: Samples, settings: TrainSettings, check
     return trainer
 
 
-class _Watch(TrainerCallback):
-    """Passes on each step's loss and speed, and marks each checkpoint that was saved whole."""
-
-    def __init__(self, progress: OnProgress) -> None:
-        self._progress = progress
-        self._recent: deque[tuple[float, int]] = deque(maxlen=20)
-        self.begun_at = 0
-        self.tokens_before = 0
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self.begun_at = state.global_step
-        self.tokens_before = int(state.num_input_tokens_seen)
-        self._recent.append((time.monotonic(), self.tokens_before))
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any] | None = None, **kwargs: Any
-    ) -> None:
-        if not logs or "loss" not in logs:
-            return
-        now, tokens = time.monotonic(), int(state.num_input_tokens_seen)
-        since, before = self._recent[0]
-        steps = len(self._recent)
-        self._recent.append((now, tokens))
-        elapsed = max(now - since, 1e-9)
-        self._progress(
-            TrainProgress(
-                step=state.global_step,
-                steps=state.max_steps,
-                loss=float(logs["loss"]),
-                tokens=tokens,
-                tokens_per_second=(tokens - before) / elapsed,
-                seconds_left=(state.max_steps - state.global_step) * elapsed / steps,
-            )
-        )
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if state.global_step >= state.max_steps:
-            # Resumed from a checkpoint of its last step, the Trainer would take one step more.
-            control.should_save = False
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        mark_complete(Path(args.output_dir or ".") / f"checkpoint-{state.global_step}")
-
-
-def _result(trainer: Trainer, data: Samples, watch: _Watch, seconds: float) -> TrainResult:
+def _result(trainer: Trainer, data: Samples, watch: Watch, seconds: float) -> TrainResult:
     model, state = trainer.model, trainer.state
     if not isinstance(model, PeftModel):
         raise TypeError(f"trained a {type(model).__name__}, expected a PeftModel")

@@ -44,7 +44,7 @@ BEFORE_TRAINING = {
 }
 AFTER = {
     "training": ("train.trainer", "flatten", 8),
-    "saving a checkpoint": ("train.trainer", "mark_complete", 3),
+    "saving a checkpoint": ("train.watch", "mark_complete", 3),
     "writing the adapter": ("train.adapter", "generation_config", 1),
     "evaluating": ("train.generate", "read_reply", 1),
 }
