@@ -1,8 +1,15 @@
 """What the tests of several packages share: a base model small enough to train in seconds, with random weights."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# On a developer's machine the properties see new examples in every run; in CI the same ones, so that it says the same twice.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 LEARNED_FROM = [
     "The court finds the kettle guilty.",

@@ -84,7 +84,7 @@ def check_law(lines: list[bytes], last_feed: bool, first_row: int, parsed: Parse
     rejected = {first_row + place: line for place, line in enumerate(lines) if not is_record(line)}
     assert [reject.row for reject in parsed.rejects] == list(rejected)
     assert [reject.line for reject in parsed.rejects] == [line.decode(errors="replace") for line in rejected.values()]
-    assert all((reject.reason == "blank line") == (not reject.line.strip()) for reject in parsed.rejects)
+    assert [reject.reason == "blank line" for reject in parsed.rejects] == [not line.strip() for line in rejected.values()]
 
 
 @settings(max_examples=300)
