@@ -82,7 +82,26 @@ def run_stage(
     _check_ours(out, stage)
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(_hidden(out, "lock"), out):
-        return _made(stage, out, made_from, items, work, finish)
+        partial = _hidden(out, "partial")
+        manifest = _manifest(partial)
+        if "report" in manifest and (manifest["fingerprint"] == made_from or not out.exists()):
+            _swap(partial, out)  # it was killed before the swap or within it
+        if made_by(out) == made_from:
+            shutil.rmtree(_hidden(out, "old"), ignore_errors=True)  # it was killed after the swap
+            return _manifest(out)["report"]
+        manifest = _manifest(partial)
+        if manifest.get("fingerprint") != made_from:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            manifest = {"stage": stage, "fingerprint": made_from, "done": {}}
+        for number, item in enumerate(items):
+            if str(number) not in manifest["done"]:
+                manifest["done"][str(number)] = work(partial, number, item)
+                write_json(manifest, partial / MANIFEST)
+        report = finish(partial, [manifest["done"][str(number)] for number in range(len(items))])
+        write_json({"stage": stage, "fingerprint": made_from, "report": report}, partial / MANIFEST)
+        _swap(partial, out)
+        return report
 
 
 @contextmanager
@@ -104,36 +123,6 @@ def alone(lock: Path, folder: Path) -> Iterator[None]:
             yield
         finally:
             lock.unlink(missing_ok=True)
-
-
-def _made(
-    stage: str,
-    out: Path,
-    made_from: str,
-    items: Sequence[str],
-    work: Callable[[Path, int, str], Any],
-    finish: Callable[[Path, list[Any]], Any],
-) -> Any:
-    partial = _hidden(out, "partial")
-    manifest = _manifest(partial)
-    if "report" in manifest and (manifest["fingerprint"] == made_from or not out.exists()):
-        _swap(partial, out)  # it was killed before the swap or within it
-    if made_by(out) == made_from:
-        shutil.rmtree(_hidden(out, "old"), ignore_errors=True)  # it was killed after the swap
-        return _manifest(out)["report"]
-    manifest = _manifest(partial)
-    if manifest.get("fingerprint") != made_from:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        manifest = {"stage": stage, "fingerprint": made_from, "done": {}}
-    for number, item in enumerate(items):
-        if str(number) not in manifest["done"]:
-            manifest["done"][str(number)] = work(partial, number, item)
-            write_json(manifest, partial / MANIFEST)
-    report = finish(partial, [manifest["done"][str(number)] for number in range(len(items))])
-    write_json({"stage": stage, "fingerprint": made_from, "report": report}, partial / MANIFEST)
-    _swap(partial, out)
-    return report
 
 
 def _check_ours(out: Path, stage: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from curate import __version__
+from curate import STAGES, __version__
 from curate.card import dataset_card
 from curate.check import require_contract
 from curate.engine import alone, fingerprint, made_by
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 _FILES = ("run.json", "report.html", "report.json")
 _LEFT = ("posts", "judged", "samples", "adapter", *_FILES)
-
-STAGES = ("gather", "filter", "format", "check", "train", "eval")
-"""In order. The names are those of `--until`."""
 
 _PACKAGES = (
     "polars",

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from filters.funnel import Funnel
 from formats.preview import preview
+from formats.render import SAMPLE_COLUMNS
 from formats.samples import folder_template, read_split
 
 BAR = 30
@@ -148,7 +151,7 @@ def print_run(run: dict[str, Any], out: Path) -> None:
     print_table(run_table(stages))
     if "format" in stages:
         _heading("Two samples")
-        print_samples(out / "samples", 2)
+        print_samples(out / "samples", draw_samples(out / "samples", 2))
     if "check" in stages:
         _heading("Stop contract")
         print("\n".join(contract_lines(stages["check"]["counts"])))
@@ -167,14 +170,19 @@ def print_run(run: dict[str, Any], out: Path) -> None:
         print(f"\nTalk to it:  lorum chat {out / 'adapter'}")
 
 
-def print_samples(folder: Path, count: int, split: str = "train", seed: int = 0) -> None:
-    """Prints samples, drawn by the seed, with their boundaries in colour."""
+def draw_samples(folder: Path, count: int, split: str = "train", seed: int = 0) -> pl.DataFrame:
+    """Samples of one split, drawn by the seed; fewer where it holds no more."""
+    rows = read_split(folder, split, SAMPLE_COLUMNS)
+    return rows.sample(min(count, rows.height), seed=seed)
+
+
+def print_samples(folder: Path, samples: pl.DataFrame) -> None:
+    """Prints samples of a folder with their boundaries in colour."""
     from rich.console import Console
 
-    rows = read_split(folder, split, ["id", "score", "prompt", "completion"])
     template = folder_template(folder)
     console = Console(highlight=False)
-    for sample in rows.sample(min(count, rows.height), seed=seed).iter_rows(named=True):
+    for sample in samples.iter_rows(named=True):
         console.rule(f"{sample['id']}, score {sample['score']}", style="dim")
         console.print(preview(sample["prompt"], sample["completion"], template), soft_wrap=True)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from formats.contract import StopSpec, stop_spec
 from formats.errors import UserError
 from formats.template import Template, read_template
+from train.checkpoints import write_whole
 from train.settings import DecodingSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -105,9 +106,8 @@ def describe(folder: Path, tokenizer: "PreTrainedTokenizerBase", settings: Train
 
 def note_termination(folder: Path, rate: dict[str, float | int] | None) -> None:
     """Writes measured termination rates into an adapter's stop.json; None where those that stand there hold no more."""
-    stop, partial = folder / "stop.json", folder / ".stop.json.partial"
-    partial.write_text(StopSpec.from_json(stop.read_text(encoding="utf-8")).with_termination_rate(rate).to_json(), encoding="utf-8")
-    partial.replace(stop)
+    stop = folder / "stop.json"
+    write_whole(stop, StopSpec.from_json(stop.read_text(encoding="utf-8")).with_termination_rate(rate).to_json())
 
 
 def training_record(folder: Path) -> dict[str, Any]:

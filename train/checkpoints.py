@@ -25,13 +25,13 @@ def claim(folder: Path, made_from: str) -> None:
     if folder.exists() and not (owner.is_file() and owner.read_text(encoding="utf-8") == made_from):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(owner, made_from)
+    write_whole(owner, made_from)
 
 
 def mark_complete(checkpoint: Path) -> None:
     """Notes the sizes of a checkpoint's files, as the last act of saving it."""
     sizes = {str(file.relative_to(checkpoint)): file.stat().st_size for file in _files(checkpoint)}
-    _write_whole(checkpoint / _COMPLETE, json.dumps(sizes))
+    write_whole(checkpoint / _COMPLETE, json.dumps(sizes))
 
 
 def last_complete(folder: Path) -> Path | None:
@@ -56,7 +56,8 @@ def _files(checkpoint: Path) -> list[Path]:
     return [file for file in sorted(checkpoint.rglob("*")) if file.is_file() and file.name != _COMPLETE]
 
 
-def _write_whole(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
+    """Writes a text so that the file is there whole or not at all."""
     partial = file.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(file)

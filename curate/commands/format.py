@@ -62,17 +62,15 @@ def preview_command(samples: Path, split: str, count: int, seed: int, as_json: b
     Example:
       lorum preview samples --count 5
     """
-    from curate.report import print_samples
+    from curate.report import draw_samples, print_samples
     from formats.errors import UserError
-    from formats.render import SAMPLE_COLUMNS
-    from formats.samples import read_split
 
-    rows = read_split(samples, split, SAMPLE_COLUMNS)
+    rows = draw_samples(samples, count, split, seed)
     if rows.is_empty():
         raise UserError(f"{samples}: its split {split} holds no sample; name another with --split")
     if not as_json:
-        print_samples(samples, count, split, seed)
-    return {"split": split, "samples": rows.sample(min(count, rows.height), seed=seed).to_dicts()}
+        print_samples(samples, rows)
+    return {"split": split, "samples": rows.to_dicts()}
 
 
 @click.command("check")

@@ -5,15 +5,14 @@ from typing import Any
 
 import click
 
+from curate import STAGES
 from curate.console import Reporter, common_options
-
-UNTIL = ("gather", "filter", "format", "check", "train", "eval")
 
 
 @click.command("curate-and-train")
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
-@click.option("--until", type=click.Choice(UNTIL), default="eval", show_default=True, help="Stop after this stage.")
+@click.option("--until", type=click.Choice(STAGES), default="eval", show_default=True, help="Stop after this stage.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe: train.max_steps=200.")
 @common_options
 def curate_and_train_command(
