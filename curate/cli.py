@@ -8,7 +8,8 @@ import click
 from curate import __version__
 
 COMMANDS = {
-    "import": ("curate.commands.gather", "Import dump files into a folder of posts."),
+    "import": ("curate.commands.gather", "Import dumps and tables into a folder of posts."),
+    "scrape": ("curate.commands.scrape", "Fetch threads from a forum's API into a folder of posts."),
     "filter": ("curate.commands.filter", "Judge posts: what to learn, what to drop, and why."),
     "format": ("curate.commands.format", "Render judged posts into samples with boundaries and stops."),
     "preview": ("curate.commands.format", "Show samples with their boundaries marked."),

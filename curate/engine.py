@@ -62,6 +62,7 @@ def run_stage(
     items: Sequence[str],
     work: Callable[[Path, int, str], Any],
     finish: Callable[[Path, list[Any]], Any],
+    layout: str = "",
 ) -> Any:
     """Makes the folder `out` from its items, or returns the report of the one that is there.
 
@@ -74,6 +75,7 @@ def run_stage(
         work: from the unfinished folder, an item's number and its name to a result that JSON can hold; runs again if it was killed.
         finish: from the unfinished folder and all results, in the order of the items, to the stage's report (JSON); runs again if it
             was killed, on whatever it left.
+        layout: what the unfinished folder depends on beyond the result; work of another layout is not gone on with.
 
     Raises:
         UserError: `out` holds something that this stage did not make.
@@ -90,10 +92,10 @@ def run_stage(
             shutil.rmtree(_hidden(out, "old"), ignore_errors=True)  # it was killed after the swap
             return _manifest(out)["report"]
         manifest = _manifest(partial)
-        if manifest.get("fingerprint") != made_from:
+        if (manifest.get("fingerprint"), manifest.get("layout")) != (made_from, layout):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
-            manifest = {"stage": stage, "fingerprint": made_from, "done": {}}
+            manifest = {"stage": stage, "fingerprint": made_from, "layout": layout, "done": {}}
         for number, item in enumerate(items):
             if str(number) not in manifest["done"]:
                 manifest["done"][str(number)] = work(partial, number, item)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +41,18 @@ def read_json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def link_tree(source: Path, target: Path, chosen: Callable[[str], bool]) -> None:
+    """Puts the chosen entries of a folder into another without copying them: files there are replaced, never changed in place."""
+    for entry in source.iterdir():
+        if chosen(entry.name):
+            shutil.rmtree(target / entry.name, ignore_errors=True)
+            shutil.copytree(entry, target / entry.name, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # not every file system has links
+        shutil.copyfile(source, target)

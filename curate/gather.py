@@ -1,55 +1,40 @@
-"""Imports dump files into a store of posts, and accounts for every line."""
+"""Imports files into a store of posts, and accounts for every record."""
 
-import datetime
 import json
-import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from curate import store
-from curate.engine import Progress, fingerprint, run_stage, silent
-from curate.sources import reddit_dump
-from curate.sources.compressed import read_lines
-from curate.sources.ndjson import ROW, Reject, parse_chunk
+from curate.drops import REPEATED, drop_superfluous
+from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from curate.files import link_tree, read_json, write_json
+from curate.forgotten import Forgotten, keep_forgotten
+from curate.inputs import Input, resolve
+from curate.sources.catalogue import file_source
+from curate.sources.place import Place
+from curate.sources.source import Batch, Reject, Wanted
 from formats.errors import UserError
 
 REJECTS = "rejects.jsonl"
+FILES = "files.json"
+"""In a folder of posts: what was imported into it, file by file."""
+
 _EXCERPT = 200
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which posts of a dump are asked for: communities (in any case), and days, `since` included and `until` not. Empty means all."""
-
-    subreddits: tuple[str, ...] = ()
-    since: datetime.date | None = None
-    until: datetime.date | None = None
-
-    def bytes_pattern(self) -> re.Pattern[bytes] | None:
-        """What the raw bytes of a wanted line contain, if communities are asked for."""
-        names = b"|".join(re.escape(name.encode()) for name in self.subreddits)
-        return re.compile(b'"(?:' + names + b')"', re.IGNORECASE) if names else None
-
-    def keeps(self) -> pl.Expr:
-        """True for posts that were asked for; a post without a date passes."""
-        kept = pl.lit(True)
-        if self.subreddits:
-            kept &= pl.col("community").str.to_lowercase().is_in([name.lower() for name in self.subreddits])
-        if self.since:
-            kept &= (pl.col("created_at").dt.date() >= self.since).fill_null(True)
-        if self.until:
-            kept &= (pl.col("created_at").dt.date() < self.until).fill_null(True)
-        return kept
+_BASE = "what is there"
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """What became of the lines read: `lines == posts + rejects + not_asked_for`."""
+    """What became of the records of all files: `lines == posts + rejects + replaced + forgotten + not_asked_for`.
+
+    Args:
+        replaced: older records of posts of which a newer one, by its `retrieved_at`, is there.
+        forgotten: posts that `lorum forget` removed, or that came again after that.
+        passed_over: files of folders that no source recognised.
+    """
 
     lines: int
     posts: int
@@ -57,129 +42,204 @@ class Gathered:
     submissions: int
     rejects: int
     not_asked_for: int
-    buckets: int
+    replaced: int = 0
+    forgotten: int = 0
+    buckets: int = 1
+    files: int = 1
+    passed_over: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.lines != self.posts + self.rejects + self.not_asked_for or self.posts != self.comments + self.submissions:
+        gone = self.rejects + self.replaced + self.forgotten + self.not_asked_for
+        if self.lines != self.posts + gone or self.posts != self.comments + self.submissions:
             raise ValueError(f"the lines do not add up: {self}")
 
 
-def import_files(files: Sequence[Path], out: Path, wanted: Wanted | None = None, progress: Progress = silent) -> Gathered:
-    """Reads Reddit dumps (.zst, .gz, .bz2, .xz or plain NDJSON, told apart by content) into the folder `out`.
+_COUNTS = ("lines", "posts", "comments", "rejects", "not_asked_for", "replaced", "forgotten")
 
-    Lines that are no post go to `out/rejects.jsonl` with file, row and reason; so do posts whose id came before. Continues a killed
-    import with the first file that was not done.
+
+def import_files(
+    files: Sequence[str | Path],
+    out: Path,
+    wanted: Wanted | None = None,
+    progress: Progress = silent,
+    *,
+    columns: Mapping[str, str] | None = None,
+    source: str | None = None,
+    add: bool = False,
+) -> Gathered:
+    """Reads files of any source (told by content) into the folder `out`.
+
+    Records that are no post go to `out/rejects.jsonl` with file, row and reason; so do posts whose id came before, unless the later record
+    was retrieved later: then that one stays. Continues a killed import with the first file that was not done; files that are there already
+    are not read again.
+
+    Args:
+        files: paths, globs, folders, URLs, `hub:USER/NAME`, or `-` for standard input.
+        columns: for tables, by our column's name theirs.
+        source: one of `curate.sources.catalogue.FILES`, to read all files by, whatever they look like.
+        add: to what is in `out` already; else `out` holds these files' posts alone.
 
     Raises:
-        UserError: a file is missing, truncated, empty or no dump; or nothing was asked for that the files hold.
+        UserError: a file is missing, truncated, empty or of no known kind; or nothing was asked for that the files hold.
     """
-    wanted = wanted or Wanted()
-    if not files:
-        raise UserError("no dump files given; name at least one")
-    sizes = [_stat(path) for path in files]
-    buckets = store.buckets_for(sum(size for size, _ in sizes))
-
-    def work(folder: Path, number: int, name: str) -> dict[str, int]:
-        return _import_file(Path(name), folder, number, buckets, wanted, progress)
-
-    def finish(folder: Path, counts: list[dict[str, int]]) -> dict[str, int]:
-        return _finish(folder, counts, buckets, files, wanted)
-
-    made_from = fingerprint("posts", [(str(path), stat) for path, stat in zip(files, sizes, strict=True)], asdict(wanted), buckets)
-    return Gathered(**run_stage("posts", out, made_from, [str(path) for path in files], work, finish))
+    named, passed_over = resolve(files, wanted or Wanted(), columns or {}, source)
+    return replace(_import(named, out, progress, add, {}), passed_over=tuple(passed_over))
 
 
-def _stat(path: Path) -> tuple[int, int]:
-    if not path.exists():
-        raise UserError(f"{path}: no such file; give the path of a dump (.zst, .gz, .bz2, .xz or plain NDJSON)")
-    return path.stat().st_size, path.stat().st_mtime_ns
+def import_table(
+    frame: Any, out: Path, *, columns: Mapping[str, str] | None = None, add: bool = False, progress: Progress = silent
+) -> Gathered:
+    """Reads a table in memory into the folder `out`: of Polars, pandas, Arrow or `datasets`.
+
+    Args:
+        columns: by our column's name the table's.
+
+    Raises:
+        UserError: a column that is needed is missing.
+    """
+    from curate.sources import tables
+
+    version = fingerprint("table", id(frame), columns)
+    entry = Input(
+        f"table-{version}",
+        "table",
+        0,
+        version,
+        len(frame) * store.BYTES_PER_ROW if hasattr(frame, "__len__") else 0,
+        Wanted(),
+        columns or {},
+    )
+    return _import([entry], out, progress, add, {entry.name: tables.batches(frame, columns or {}, entry.name)})
 
 
-def _import_file(path: Path, folder: Path, number: int, buckets: int, wanted: Wanted, progress: Progress) -> dict[str, int]:
-    writer = store.PostWriter(folder, buckets, number)
-    pattern = wanted.bytes_pattern()
-    counts = {"lines": 0, "posts": 0, "comments": 0, "rejects": 0, "not_asked_for": 0}
-    with (folder / f"rejects-{number:04d}.jsonl").open("w", encoding="utf-8") as rejects:
-        for chunk in read_lines(path):
-            parsed = parse_chunk(chunk, reddit_dump.FIELDS, counts["lines"] + 1, pattern)
-            faults = reddit_dump.fault(parsed.records)
-            refused = [
-                Reject(row, reason, json.dumps({name: value for name, value in record.items() if value is not None and name != ROW}))
-                for row, reason, record in zip(
-                    parsed.records.filter(faults.is_not_null())[ROW],
-                    faults.drop_nulls(),
-                    parsed.records.filter(faults.is_not_null()).iter_rows(named=True),
-                    strict=True,
-                )
-            ]
-            everything = reddit_dump.to_posts(parsed.records.filter(faults.is_null()), str(path))
-            posts = everything.filter(wanted.keeps())
+def _import(named: Sequence[Input], out: Path, progress: Progress, add: bool, frames: Mapping[str, Iterable[Batch]]) -> Gathered:
+    before = [Input.from_dict(entry["input"]) for entry in read_json(out / FILES).get("files", [])]
+    names = {entry.name for entry in named}
+    wanted_files = ([entry for entry in before if entry.name not in names] if add else []) + list(named)
+    if add and all(entry in before for entry in named):
+        wanted_files = before
+    kept = before if made_by(out) == _made_from(before) and wanted_files[: len(before)] == before else []
+    buckets = store.buckets_for(sum(entry.json_bytes for entry in wanted_files))
+    if kept and (held := report_of(out, "posts")["buckets"]) * store.SLACK >= buckets:
+        buckets = held
+    else:
+        kept = []
+    new = wanted_files[len(kept) :]
+    if not kept:
+        _require_there(new, out, names | set(frames))
+
+    def work(folder: Path, number: int, name: str) -> dict[str, Any]:
+        if kept and number == 0:
+            return _take_over(out, folder)
+        entry = new[number - bool(kept)]
+        batches = frames.get(name) or file_source(entry.source).read(Place(entry.name), entry.wanted, entry.columns)
+        return _import_one(entry, batches, folder, len(kept) + number - bool(kept), buckets, progress)
+
+    def finish(folder: Path, counts: list[dict[str, Any]]) -> dict[str, Any]:
+        imported = (read_json(out / FILES)["files"] if kept else []) + [
+            {"input": entry.to_dict(), "counts": count} for entry, count in zip(new, counts[bool(kept) :], strict=True)
+        ]
+        report = _finish(folder, counts, buckets, wanted_files, keep_forgotten(out, folder))
+        write_json({"files": imported}, folder / FILES)
+        return report
+
+    items = ([_BASE] if kept else []) + [entry.name for entry in new]
+    layout = fingerprint(made_by(out) if kept else None, buckets)
+    return Gathered(**run_stage("posts", out, _made_from(wanted_files), items, work, finish, layout))
+
+
+def _made_from(files: Sequence[Input]) -> str:
+    return fingerprint("posts", [entry.to_dict() for entry in files])
+
+
+def _require_there(files: Sequence[Input], out: Path, named: set[str]) -> None:
+    """All files are read again: those that were imported before must be there still."""
+    for entry in files:
+        again = "://" in entry.name or entry.name.startswith("hub:") or Path(entry.name).exists()
+        if entry.name not in named and not again:
+            raise UserError(
+                f"{out}: was made from {entry.name} too. Other files changed, so that all must be read again, and this one is not there: "
+                "bring it back, or name another folder with --out"
+            )
+
+
+def _take_over(out: Path, folder: Path) -> dict[str, Any]:
+    """What is there, as it is, as the first of the things imported."""
+    link_tree(out, folder, lambda name: name.startswith("bucket="))
+    shutil.copyfile(out / REJECTS, folder / "rejects-base.jsonl")
+    report = report_of(out, "posts")
+    return {name: report[name] for name in _COUNTS}
+
+
+def _import_one(entry: Input, batches: Iterable[Batch], folder: Path, number: int, buckets: int, progress: Progress) -> dict[str, int]:
+    counts = dict.fromkeys(_COUNTS, 0)
+    keeps = entry.wanted.keeps() if entry.wanted != Wanted() else None
+    with (
+        store.PostWriter(folder, buckets, number) as writer,
+        (folder / f"rejects-{number:04d}.jsonl").open("w", encoding="utf-8") as rejects,
+    ):
+        for batch in batches:
+            posts = batch.posts if keeps is None else batch.posts.filter(keeps)
             writer.add(posts)
-            for reject in sorted([*parsed.rejects, *refused], key=lambda reject: reject.row):
-                rejects.write(_reject_line(str(path), reject))
-            counts["lines"] += parsed.lines
+            rejects.writelines(_reject_line(entry.name, reject) for reject in batch.rejects)
+            counts["lines"] += batch.lines
             counts["posts"] += posts.height
             counts["comments"] += int((posts["kind"] == "comment").sum())
-            counts["rejects"] += len(parsed.rejects) + len(refused)
-            counts["not_asked_for"] += parsed.passed_over + everything.height - posts.height
-            progress(f"import {path.name}", counts["lines"], 0)
-            if counts["lines"] == counts["rejects"]:
-                first = (parsed.rejects + refused)[0]
+            counts["rejects"] += sum(reject.rows for reject in batch.rejects)
+            counts["not_asked_for"] += batch.passed_over + batch.posts.height - posts.height
+            progress(f"import {Path(entry.name).name}", counts["lines"], 0)
+            if counts["lines"] == counts["rejects"] > 0:
+                first = batch.rejects[0]
                 raise UserError(
-                    f"{path}: no dump: none of its first {counts['lines']} lines is a comment or submission of Reddit "
-                    f"(row {first.row}: {first.reason}); expected one JSON object a line"
+                    f"{entry.name}: read as {entry.source}, and none of its first {counts['lines']} records is a post "
+                    f"(row {first.row}: {first.reason}); if it is of another kind, name that with --source"
                 )
-    if not counts["lines"]:
-        raise UserError(f"{path}: is empty: it holds no line; fetch the dump again or leave it out")
-    writer.flush()
+    if not counts["lines"] and entry.source != "journal":
+        raise UserError(f"{entry.name}: is empty: it holds no line; fetch it again or leave it out")
     return counts
 
 
-def _finish(folder: Path, counts: list[dict[str, int]], buckets: int, files: Sequence[Path], wanted: Wanted) -> dict[str, int]:
-    total = {key: sum(count[key] for count in counts) for key in counts[0]}
-    if not total["posts"]:
-        asked = ", ".join(wanted.subreddits) or "the days asked for"
-        raise UserError(
-            f"{', '.join(map(str, files))}: {total['lines']} lines, and none of them is of {asked}; check the name and the days"
-        )
-    found = {bucket: store.repeats(folder, bucket) for bucket in store.bucket_numbers(folder)}
-    told = folder / REJECTS
-    if not told.exists():  # else a killed run told of all of them, and dropped some
-        _tell(folder, len(files), found, told)
-    for bucket, rows in found.items():
-        if rows.height:
-            store.drop(folder, bucket, rows["at"])
-    with told.open("rb") as lines:
-        repeats = sum(1 for _ in lines) - total["rejects"]
-    for part in folder.glob("rejects-*.jsonl"):
-        part.unlink()
-    kinds = [store.read_bucket(folder, bucket)["kind"] for bucket in store.bucket_numbers(folder)] if repeats else []
-    comments = sum(int((kind == "comment").sum()) for kind in kinds) if repeats else total["comments"]
-    posts = total["posts"] - repeats
+def _finish(folder: Path, counts: list[dict[str, Any]], buckets: int, files: Sequence[Input], forgotten: Forgotten) -> dict[str, Any]:
+    total = {name: sum(count[name] for count in counts) for name in _COUNTS}
+    if not total["posts"] and not total["forgotten"]:
+        asked = ", ".join(sorted({name for entry in files for name in entry.wanted.communities})) or "the days asked for"
+        names = ", ".join(entry.name for entry in files)
+        raise UserError(f"{names}: {total['lines']} lines, and none of them is of {asked}; check the name and the days")
+    dropped = drop_superfluous(folder, forgotten)
+    _join_rejects(folder)
+    posts = total["posts"] - dropped.repeated - dropped.replaced - dropped.forgotten
+    comments = total["comments"] - dropped.comments
     return {
         "lines": total["lines"],
         "posts": posts,
         "comments": comments,
         "submissions": posts - comments,
-        "rejects": total["rejects"] + repeats,
+        "rejects": total["rejects"] + dropped.repeated,
         "not_asked_for": total["not_asked_for"],
+        "replaced": total["replaced"] + dropped.replaced,
+        "forgotten": total["forgotten"] + dropped.forgotten,
         "buckets": buckets,
+        "files": len(files),
     }
 
 
-def _tell(folder: Path, files: int, repeats: Mapping[int, pl.DataFrame], told: Path) -> None:
-    """Writes the rejects of all files, then the repeats, into one file that is there whole or not at all."""
-    unfinished = told.with_suffix(".tmp")
-    with unfinished.open("w", encoding="utf-8") as rejects:
-        for number in range(files):
-            with (folder / f"rejects-{number:04d}.jsonl").open(encoding="utf-8", newline="\n") as part:
-                shutil.copyfileobj(part, rejects)
-        for rows in repeats.values():
-            for file, row, post_id in rows.select("source_file", "source_row", "id").iter_rows():
-                rejects.write(_reject_line(file, Reject(row, f"the id {post_id} came before", "")))
-    unfinished.replace(told)
+def _join_rejects(folder: Path) -> None:
+    """Puts the rejects of all files, then the repeats, into one file that is there whole or not at all."""
+    parts = [folder / "rejects-base.jsonl", *sorted(folder.glob("rejects-[0-9]*.jsonl")), folder / REPEATED]
+    told = folder / REJECTS
+    if not told.exists():
+        unfinished = told.with_suffix(".tmp")
+        with unfinished.open("wb") as rejects:
+            for part in filter(Path.exists, parts):
+                with part.open("rb") as lines:
+                    shutil.copyfileobj(lines, rejects)
+        unfinished.replace(told)
+    for part in parts:
+        part.unlink(missing_ok=True)
 
 
 def _reject_line(file: str, reject: Reject) -> str:
     entry: dict[str, Any] = {"file": file, "row": reject.row, "reason": reject.reason, "line": reject.line[:_EXCERPT]}
+    if reject.rows > 1:
+        entry["rows"] = reject.rows
     return json.dumps(entry, ensure_ascii=False) + "\n"

@@ -15,11 +15,12 @@ from curate.card import dataset_card
 from curate.check import require_contract
 from curate.engine import alone, fingerprint, made_by
 from curate.files import read_json, write_json, write_text
-from curate.gather import Wanted, import_files
+from curate.gather import import_files
 from curate.judge import judge_posts, scorer_in_background
 from curate.page import write_report
 from curate.recipe import Recipe
 from curate.samples import make_samples
+from curate.sources.source import Wanted
 from curate.splits import SPLITS, parse_split
 from formats.errors import UserError
 from train.cache import cache_folder
@@ -129,7 +130,7 @@ def _stages(recipe: Recipe, files: Sequence[Path], out: Path, narrator: Narrator
     scorer = None if made_by(judged) else scorer_in_background(rules)
 
     def gather() -> dict[str, Any]:
-        return asdict(import_files(files, posts, wanted, narrator))
+        return asdict(import_files([str(path) for path in files], posts, wanted, narrator))
 
     def judge() -> dict[str, Any]:
         return judge_posts(posts, judged, rules, cache_folder() / "scores", narrator, scorer).to_dict()

@@ -2,30 +2,29 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import polars as pl
 import xxhash
 
 from curate.files import write_parquet
-from curate.posts import POSTS
 
 ROWS_PER_BUCKET = 500_000
 """Aimed at; a bucket holds at most about a million rows."""
 
-ROWS_PER_PART = 200_000
-"""Rows gathered in memory before parts are written."""
+SLACK = 2
+"""How many times fuller than aimed at buckets may become when posts are added, before all files are imported into more of them."""
 
 BYTES_PER_ROW = 1_300
 """Of JSON: the mean of comments and submissions in Reddit's archives lies between 1,200 and 1,900."""
 
-ZSTD_RATIO = 13
-"""JSON bytes a compressed byte of such dumps gives, for the guess of a dump's rows before it is read."""
 
-
-def buckets_for(compressed_bytes: int) -> int:
-    """How many buckets hold a dump of that size: a power of two, so that twice the data is twice the buckets."""
-    rows = compressed_bytes * ZSTD_RATIO / BYTES_PER_ROW
+def buckets_for(json_bytes: int) -> int:
+    """How many buckets hold records of that size: a power of two, so that twice the data is twice the buckets."""
+    rows = json_bytes / BYTES_PER_ROW
     return 1 << max(0, math.ceil(math.log2(max(1.0, rows / ROWS_PER_BUCKET))))
 
 
@@ -39,33 +38,58 @@ def bucket_of(threads: pl.Series, buckets: int) -> pl.Series:
 
 
 class PostWriter:
-    """Writes posts of one input file into buckets as they come; parts are named by the file's number, so that a rewrite replaces."""
+    """Writes posts of one input file into buckets as they come; parts are named by the file's number, so that a rewrite replaces.
+
+    A context manager: on leaving it, all is written. Writing goes on in a thread of its own while the next posts are read.
+    """
 
     def __init__(self, folder: Path, buckets: int, file_number: int) -> None:
         self._folder, self._buckets, self._file = folder, buckets, file_number
+        self._rows_per_part = min(400_000, max(50_000, 5_000 * buckets))
         self._waiting: list[pl.DataFrame] = []
         self._rows = 0
         self._parts = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._under_way: Future[None] | None = None
         for stale in folder.glob(f"bucket=*/part-{file_number:04d}-*.parquet"):
             stale.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self._flush()
+        try:
+            self._wait()
+        finally:
+            self._pool.shutdown()
 
     def add(self, posts: pl.DataFrame) -> None:
         """Takes posts in the posts schema."""
         self._waiting.append(posts)
         self._rows += posts.height
-        if self._rows >= ROWS_PER_PART:
-            self.flush()
+        if self._rows >= self._rows_per_part:
+            self._flush()
 
-    def flush(self) -> None:
-        """Writes what waits."""
-        if not self._rows:
-            return
-        posts = pl.concat(self._waiting)
+    def _flush(self) -> None:
+        self._wait()
+        if self._rows:
+            self._under_way = self._pool.submit(self._write, self._waiting, self._parts)
+            self._waiting, self._rows, self._parts = [], 0, self._parts + 1
+
+    def _wait(self) -> None:
+        """Waits for the part before: there is room for one that is written and one that grows."""
+        if self._under_way:
+            under_way, self._under_way = self._under_way, None
+            under_way.result()
+
+    def _write(self, waiting: list[pl.DataFrame], part: int) -> None:
+        posts = pl.concat(waiting)
         numbers = bucket_of(posts["thread_id"], self._buckets)
         for bucket in numbers.unique().sort():
             chosen = posts.filter(numbers == bucket) if self._buckets > 1 else posts
-            write_parquet(chosen, bucket_folder(self._folder, bucket) / f"part-{self._file:04d}-{self._parts:05d}.parquet")
-        self._waiting, self._rows, self._parts = [], 0, self._parts + 1
+            write_parquet(chosen, bucket_folder(self._folder, bucket) / f"part-{self._file:04d}-{part:05d}.parquet")
 
 
 def bucket_folder(folder: Path, bucket: int) -> Path:
@@ -81,16 +105,6 @@ def bucket_numbers(folder: Path) -> list[int]:
 def read_bucket(folder: Path, bucket: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The posts of a bucket, or these columns of them, in the order in which they were read."""
     return pl.read_parquet(_parts(folder, bucket), columns=list(columns) if columns else None, hive_partitioning=False, glob=False)
-
-
-def repeats(folder: Path, bucket: int) -> pl.DataFrame:
-    """The posts of a bucket whose id came before: `at` (the row in the bucket), id, source_file, source_row."""
-    ids = read_bucket(folder, bucket, ["id"])["id"]
-    rows = (~ids.is_first_distinct()).arg_true()
-    keys = ["id", "source_file", "source_row"]
-    if rows.is_empty():
-        return pl.DataFrame(schema={"at": pl.UInt32, **{name: POSTS[name] for name in keys}})
-    return read_bucket(folder, bucket, keys).with_row_index("at")[rows]
 
 
 def drop(folder: Path, bucket: int, rows: pl.Series) -> None:

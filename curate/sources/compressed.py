@@ -6,19 +6,22 @@ import lzma
 import queue
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import BinaryIO, cast
 
 import zstandard
 
+from curate.sources import zst_blocks
+from curate.sources.place import BEGINNING, Place
+from curate.sources.zst_blocks import MAX_WINDOW
 from formats.errors import UserError
 
 CHUNK = 16 << 20
 """Bytes of decompressed lines handed on at once: enough for the parser to use all cores, little beside the memory of a laptop."""
 
-ZSTD_WINDOW = 1 << 31
-"""The archives compress with a window of 2 GiB, which readers refuse unless they are told to allow it."""
+LONGEST_LINE = 32 << 20
+"""Bytes; Reddit's longest texts have 40,000 characters. Of a longer line only the beginning is handed on, and no more is held."""
 
 _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zst",
@@ -27,115 +30,189 @@ _MAGIC = {
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "xz",
 }
-_READ = 1 << 14
-"""Compressed bytes at once: little, as a few of them can hold a thousand times as many."""
+_READ = 1 << 20
+"""Compressed bytes read at once."""
+
+_LAST = b"the file ended between two frames"
+_LAST_FRAME = zstandard.ZstdCompressor().compress(_LAST)
 
 _BLOCK = 1 << 20
 
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError, OSError, ValueError)
 
-def read_lines(path: Path) -> Iterator[bytes]:
+
+def read_lines(place: Place) -> Iterator[bytes]:
     """Chunks of about `CHUNK` bytes, each of whole lines ending in a line feed (the last may lack it).
 
-    The compression is told by the file's first bytes. Lines are cut at line feeds only: U+2028 and U+0085 stand inside bodies.
+    The compression is told by the file's first bytes. Lines are cut at line feeds only: U+2028 and U+0085 stand inside bodies. A line
+    longer than `LONGEST_LINE` is cut off there, so that it is no longer a record.
 
     Raises:
         UserError: the file does not exist, cannot be read, is truncated or damaged.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such file; give the path of a dump (.zst, .gz, .bz2, .xz or plain NDJSON)")
-    if path.is_dir():
-        raise UserError(f"{path}: is a directory; name the dump files in it")
+    return _whole_lines(_in_background(place))
+
+
+def _in_background(place: Place) -> Iterator[list[bytes]]:
+    """The file's decompressed blocks, about `CHUNK` bytes at once; joining them is left to the thread that parses."""
+    file = place.open()
     done = threading.Event()
-    chunks: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=2)
-    thread = threading.Thread(target=_decompress_into, args=(path, chunks, done), name=f"decompress {path.name}", daemon=True)
+    handed: queue.Queue[list[bytes] | BaseException | None] = queue.Queue(maxsize=2)
+    thread = threading.Thread(target=_decompress_into, args=(file, place.name, handed, done), name=f"decompress {place.name}", daemon=True)
     thread.start()
     try:
-        while (chunk := chunks.get()) is not None:
-            if isinstance(chunk, BaseException):
-                raise chunk
-            yield chunk
+        while (blocks := handed.get()) is not None:
+            if isinstance(blocks, BaseException):
+                raise blocks
+            yield blocks
     finally:
         done.set()
         while thread.is_alive():
-            while not chunks.empty():
-                chunks.get_nowait()
-            thread.join(0.01)
+            with suppress(queue.Empty):
+                handed.get(timeout=0.01)
+        if not place.is_stdin:
+            file.close()
 
 
-def _decompress_into(path: Path, chunks: "queue.Queue[bytes | BaseException | None]", done: threading.Event) -> None:
-    def hand_over(item: bytes | BaseException | None) -> None:
+def beginning(raw: bytes) -> bytes:
+    """The decompressed beginning of a file that begins with these bytes; empty where they cannot be decompressed."""
+    found = b""
+    with suppress(*_DAMAGE):
+        match kind_of(raw):
+            case "zst":
+                found = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(raw, read_across_frames=True).read(BEGINNING)
+            case "zst_blocks":
+                found = zst_blocks.beginning(raw)
+            case "gz":
+                found = zlib.decompressobj(wbits=31).decompress(raw, BEGINNING)
+            case "bz2":
+                found = bz2.BZ2Decompressor().decompress(raw, BEGINNING)
+            case "xz":
+                found = lzma.LZMADecompressor().decompress(raw, BEGINNING)
+            case _:
+                found = raw
+    return found[:BEGINNING]
+
+
+def kind_of(start: bytes) -> str:
+    """How a file that begins with these bytes is compressed: zst, zst_blocks, gz, bz2, xz or plain."""
+    if zst_blocks.recognises(start):
+        return "zst_blocks"
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "plain")
+
+
+def _decompress_into(file: BinaryIO, name: str, handed: "queue.Queue[list[bytes] | BaseException | None]", done: threading.Event) -> None:
+    def hand_over(item: list[bytes] | BaseException | None) -> None:
         if not done.is_set():
-            chunks.put(item)
+            handed.put(item)
 
+    blocks: list[bytes] = []
+    size = 0
     try:
-        with path.open("rb") as file:
-            for chunk in _whole_lines(_decompressed(file)):
-                if done.is_set():
-                    return
-                hand_over(chunk)
+        for block in _decompressed(file):
+            blocks.append(block)
+            size += len(block)
+            if size >= CHUNK:
+                hand_over(blocks)
+                blocks, size = [], 0
+            if done.is_set():
+                return
+        hand_over(blocks)
         hand_over(None)
     except PermissionError as error:
         hand_over(error)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
-        hand_over(UserError(f"{path}: cannot be read to its end ({error}); it is truncated or damaged: fetch it again"))
+    except _DAMAGE as error:
+        hand_over(UserError(f"{name}: cannot be read to its end ({error}); it is truncated or damaged: fetch it again"))
     except BaseException as error:
         hand_over(error)
 
 
-def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _whole_lines(handed: Iterator[list[bytes]]) -> Iterator[bytes]:
     gathered: list[bytes] = []
     size = 0
-    for block in blocks:
-        gathered.append(block)
-        size += len(block)
-        if size >= CHUNK and (end := block.rfind(b"\n") + 1):
-            gathered[-1] = block[:end]
-            yield b"".join(gathered)
-            gathered = [block[end:]]
-            size = len(block) - end
+    passing_over = False  # the rest of a line that is too long
+    for blocks in handed:
+        if passing_over:
+            joined = b"".join(blocks)
+            end = joined.find(b"\n")
+            if end < 0:
+                continue
+            blocks, passing_over = [joined[end:]], False
+        for place in reversed(range(len(blocks))):
+            if end := blocks[place].rfind(b"\n") + 1:
+                last = blocks[place]
+                yield b"".join([*gathered, *blocks[:place], last[:end]])
+                gathered = [last[end:], *blocks[place + 1 :]]
+                size = sum(map(len, gathered))
+                break
+        else:
+            gathered += blocks
+            size += sum(map(len, blocks))
+            if size > LONGEST_LINE:
+                gathered, size, passing_over = [b"".join(gathered)[:LONGEST_LINE]], LONGEST_LINE, True
     if size:
         yield b"".join(gathered)
 
 
 def _decompressed(file: BinaryIO) -> Iterator[bytes]:
-    start = file.read(8)
-    file.seek(0)
-    kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "plain")
+    start = file.read(_READ)
+    kind = kind_of(start)
     if kind == "zst":
-        yield from _zstd_frames(file)
-        return
-    reader = _opened(file, kind)
-    while block := reader.read(_BLOCK):
-        yield block
+        yield from _zstd_frames(start, file)
+    elif kind == "zst_blocks":
+        yield from zst_blocks.read_rows(start, file)
+    else:
+        reader = _opened(_Rejoined(start, file), kind)
+        while block := reader.read(_BLOCK):
+            yield block
 
 
-def _opened(file: BinaryIO, kind: str) -> BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+class _Rejoined:
+    """A file from its first byte on, though its start was read already (a pipe cannot be sought in), and then an end of ours."""
+
+    def __init__(self, start: bytes, rest: BinaryIO, end: bytes = b"") -> None:
+        self._start, self._rest, self._end = start, rest, end
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any binary file, but for a part of it where the parts meet."""
+        if self._start:
+            size = len(self._start) if size < 0 else size
+            taken, self._start = self._start[:size], self._start[size:]
+            return taken
+        if read := self._rest.read(size):
+            return read
+        taken, self._end = self._end, b""
+        return taken
+
+
+def _opened(file: _Rejoined, kind: str) -> "_Rejoined | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile":
     match kind:
         case "gz":
-            return gzip.GzipFile(fileobj=file)
+            return gzip.GzipFile(fileobj=cast(BinaryIO, file))
         case "bz2":
-            return bz2.BZ2File(file)
+            return bz2.BZ2File(cast(BinaryIO, file))
         case "xz":
-            return lzma.LZMAFile(file)
+            return lzma.LZMAFile(cast(BinaryIO, file))
         case _:
             return file
 
 
-def _zstd_frames(file: BinaryIO) -> Iterator[bytes]:
-    """Every frame of a Zstandard file. A stream reader would end without a word where the file is cut off; this tells."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
-    frame = decompressor.decompressobj()
-    in_frame = False
-    pending = file.read(_READ)
-    while pending:
-        in_frame = True
-        if block := frame.decompress(pending):
+def _zstd_frames(start: bytes, file: BinaryIO) -> Iterator[bytes]:
+    """Every frame of a Zstandard file.
+
+    The reader works in long calls, in which other threads run, but ends without a word where a file is cut off. So a frame of our own
+    follows the file's: where its content does not come out at the end, the file ended within a frame.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    source = _Rejoined(start, file, _LAST_FRAME)
+    with decompressor.stream_reader(source, read_size=_READ, read_across_frames=True) as reader:  # type: ignore[arg-type]
+        block = reader.read(CHUNK)
+        while following := reader.read(CHUNK):
+            if len(following) < len(_LAST):
+                block += following
+                continue
             yield block
-        pending = b""
-        if frame.eof:
-            pending = frame.unused_data
-            frame = decompressor.decompressobj()
-            in_frame = False
-        pending = pending or file.read(_READ)
-    if in_frame:
-        raise EOFError("the last Zstandard frame is incomplete")
+            block = following
+        if not block.endswith(_LAST):
+            raise EOFError("the last Zstandard frame is incomplete")
+        yield block[: -len(_LAST)]

@@ -3,12 +3,22 @@
 The fields drifted over the years; what each era did is in the expressions below. `source` of these posts is `reddit`.
 """
 
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
 import polars as pl
 
 from curate.posts import POSTS, TIME
-from curate.sources.ndjson import ROW
+from curate.sources.ahead import in_order
+from curate.sources.ndjson import ROW, Chunk, chunks, parse_chunk
+from curate.sources.place import Head, Place
+from curate.sources.source import Batch, Reject, Wanted
 
 SOURCE = "reddit"
+
+_ARCHIVE = re.compile(r"\bR[CS]_\d{4}-\d{2}|_(comments|submissions)\b")
 
 FIELDS = (
     "id", "author", "author_fullname", "subreddit", "permalink", "created_utc", "edited", "retrieved_on", "retrieved_utc", "score",
@@ -39,6 +49,47 @@ _TITLE_MARKERS = ((r"^\[ ?deleted by user ?\]$", "author"), (r"^\[ ?removed by r
 
 _REMOVED_LATER = r'"(was_deleted_later|was_initially_deleted)": ?true|"removal_type": ?"'
 """In `_meta`, what the second retrieval found."""
+
+
+_MARKS = ("body", "selftext", "link_id", "title")
+
+
+def recognises(head: Head) -> bool:
+    """Whether one of a file's first lines is a record of Reddit, or its name is that of an archive."""
+    for line in head.text.split(b"\n"):
+        with suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            if isinstance(record, dict) and "id" in record and any(mark in record for mark in _MARKS) and _is_reddits(record):
+                return True
+    return head.entries is None and bool(_ARCHIVE.search(head.name)) and head.text.lstrip().startswith(b"{")
+
+
+def _is_reddits(record: Mapping[str, object]) -> bool:
+    return "link_id" in record or "subreddit" in record or "selftext" in record or "is_self" in record
+
+
+def read(place: Place, wanted: Wanted, columns: Mapping[str, str]) -> Iterator[Batch]:
+    """The file's records; with communities asked for, lines that do not name one are passed over unparsed.
+
+    Raises:
+        UserError: the file is truncated or damaged.
+    """
+    return in_order(lambda chunk: _batch(chunk, place.name, wanted), chunks(place))
+
+
+def _batch(chunk: Chunk, file: str, wanted: Wanted) -> Batch:
+    parsed = parse_chunk(chunk, FIELDS, wanted.communities)
+    records, rejects = parsed.records, parsed.rejects
+    faults = fault(records)
+    if faults.null_count() < len(faults):
+        faulty = records.filter(faults.is_not_null())
+        told = [
+            json.dumps({name: value for name, value in record.items() if value is not None and name != ROW}) for record in faulty.to_dicts()
+        ]
+        refused = [Reject(row, reason, line) for row, reason, line in zip(faulty[ROW], faults.drop_nulls(), told, strict=True)]
+        rejects = sorted([*rejects, *refused], key=lambda reject: reject.row)
+        records = records.filter(faults.is_null())
+    return Batch(parsed.lines, to_posts(records, file), rejects, parsed.passed_over)
 
 
 def fault(records: pl.DataFrame) -> pl.Series:

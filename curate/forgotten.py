@@ -1,0 +1,59 @@
+"""What was forgotten stays forgotten: the ids and authors that no import lets back into a folder of posts."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from curate.files import read_json, write_json
+
+FORGOTTEN = "forgotten.json"
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Posts by their ids, and authors by a hash of their names: a list of who asked to be forgotten must not tell who they are."""
+
+    ids: frozenset[str] = field(default_factory=frozenset)
+    authors: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Forgotten":
+        """What a folder of posts was made to forget."""
+        held = read_json(folder / FORGOTTEN)
+        return cls(frozenset(held.get("ids", ())), frozenset(held.get("authors", ())))
+
+    def write(self, folder: Path) -> None:
+        """Keeps it beside the posts of a folder."""
+        write_json({"ids": sorted(self.ids), "authors": sorted(self.authors)}, folder / FORGOTTEN)
+
+    def with_more(self, ids: Iterable[str] = (), authors: Iterable[str] = ()) -> "Forgotten":
+        """These too; authors by their names, in any case."""
+        return Forgotten(self.ids | set(ids), self.authors | {hash_author(name) for name in authors})
+
+    def is_empty(self) -> bool:
+        """Whether nothing is to be forgotten."""
+        return not self.ids and not self.authors
+
+    def holds(self, posts: pl.DataFrame) -> pl.Series:
+        """Whether each post of a table with `id` and `author` is to be forgotten."""
+        found = posts["id"].is_in(list(self.ids)) if self.ids else pl.repeat(False, posts.height, eager=True)
+        if self.authors:
+            names = [name for name in posts["author"].unique() if name is not None and hash_author(name) in self.authors]
+            found |= posts["author"].is_in(names).fill_null(False)
+        return found
+
+
+def hash_author(name: str) -> str:
+    """The hash by which an author is remembered as forgotten."""
+    return hashlib.sha256(name.lower().encode()).hexdigest()
+
+
+def keep_forgotten(before: Path, folder: Path) -> Forgotten:
+    """Takes what a folder of posts was made to forget into the one that is made in its place."""
+    if (before / FORGOTTEN).exists() and not (folder / FORGOTTEN).exists():
+        shutil.copyfile(before / FORGOTTEN, folder / FORGOTTEN)
+    return Forgotten.read(folder)

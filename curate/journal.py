@@ -1,0 +1,112 @@
+"""What was fetched over the network for a folder of posts: append-only files, and how far each scrape got, saved together.
+
+A journal is a hidden folder beside the posts. A run of `lorum scrape` appends to a segment of its own, which never changes once it is
+closed, so that an import of the journal reads new segments only. After a kill, the open segment is cut back to what the last saved state
+knows of: no post is lost, none is there twice.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curate.files import read_json, write_json
+from curate.sources.journal import HEADER
+from curate.sources.source import Failure
+
+_SEGMENT = "segment-{:05d}.ndjson"
+
+
+def journal_folder(posts: Path) -> Path:
+    """Where the journal of a folder of posts lies."""
+    posts = posts.resolve()
+    return posts.with_name(f".{posts.name}.scraped")
+
+
+def segments(posts: Path) -> list[Path]:
+    """The segments of a folder's journal, oldest first."""
+    return sorted(journal_folder(posts).glob("segment-*.ndjson"))
+
+
+def request_key(source: str, request: Any) -> str:
+    """What identifies a scrape, so that the same one goes on: its source and request, however many threads it may fetch."""
+    asked = {name: value for name, value in asdict(request).items() if name != "limit"}
+    return f"{source}-{hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]}"
+
+
+@dataclass
+class ScrapeState:
+    """How far one scrape got.
+
+    Args:
+        state: what the source remembers.
+        finished: whether its last run came to its end.
+        segment: the segment that its last run wrote.
+        committed: the bytes of that segment that belong to saved pages.
+        open: whether that run may still append to it.
+    """
+
+    source: str
+    request: dict[str, Any]
+    state: dict[str, Any] = field(default_factory=dict)
+    finished: bool = False
+    segment: str = ""
+    committed: int = 0
+    open: bool = False
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+
+class JournalWriter:
+    """Appends the pages of one scrape to the journal; one writer at a time."""
+
+    def __init__(self, posts: Path, source: str, request: Any) -> None:
+        self._folder = journal_folder(posts)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / f"{request_key(source, request)}.json"
+        self._close_others()
+        saved = read_json(self._path)
+        self.scrape = ScrapeState(**saved) if saved else ScrapeState(source, asdict(request))
+        self.scrape.request = asdict(request)
+        if not self.scrape.open:
+            number = 1 + max((int(path.stem.removeprefix("segment-")) for path in segments(posts)), default=0)
+            self.scrape.segment, self.scrape.committed, self.scrape.open = _SEGMENT.format(number), 0, True
+            self.scrape.failures = []
+        self._file = (self._folder / self.scrape.segment).open("ab")
+        self._file.truncate(self.scrape.committed)
+        if not self.scrape.committed:
+            self._file.write(HEADER + b"\n")
+            self._save()
+
+    def append(self, posts: Sequence[dict[str, Any]], failures: Sequence[Failure]) -> None:
+        """Saves a page, and the source's state after it."""
+        for post in posts:
+            self._file.write(json.dumps(post, ensure_ascii=True, default=str).encode() + b"\n")
+        self.scrape.failures += [asdict(failure) for failure in failures]
+        self._save()
+
+    def close(self, finished: bool) -> None:
+        """Ends the run; the segment is not appended to any more. What the source remembers after its last page counts if it finished."""
+        if finished:
+            self._save()
+        write_json({**read_json(self._path), "open": False, "finished": finished}, self._path)
+        self._file.close()
+        if self.scrape.committed == len(HEADER) + 1:
+            (self._folder / self.scrape.segment).unlink()  # no post was new
+
+    def _save(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.scrape.committed = self._file.tell()
+        write_json(asdict(self.scrape), self._path)
+
+    def _close_others(self) -> None:
+        """Ends the runs of other scrapes that were killed: their segments are cut back to what was saved."""
+        for path in self._folder.glob("*.json"):
+            other = read_json(path)
+            if path != self._path and other.get("open"):
+                with (self._folder / other["segment"]).open("ab") as file:
+                    file.truncate(other["committed"])
+                write_json({**other, "open": False}, path)

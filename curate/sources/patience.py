@@ -1,0 +1,69 @@
+"""Waits: between requests, for a rate limit, and until a source that fails answers again."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class SourceDown(Exception):
+    """A source does not answer; what was fetched is kept, and the same command goes on later."""
+
+
+class Busy(Exception):
+    """A request that may succeed later: a rate limit, a failing server, a cut connection.
+
+    Args:
+        why: in words, for the countdown.
+        seconds: how long the server asks to wait, if it says so.
+    """
+
+    def __init__(self, why: str, seconds: float | None = None) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a source waits.
+
+    Args:
+        tell: a `curate.engine.Progress`, called every second of a wait with what is waited for, the seconds waited and all of them.
+        tries: how often the same request is made before the source is down.
+        first_s: the wait after the first failure, unless the server says how long; doubled after each, up to `longest_s`.
+    """
+
+    tell: Callable[[str, int, int], None]
+    tries: int = 8
+    first_s: float = 2.0
+    longest_s: float = 120.0
+    sleep: Callable[[float], None] = time.sleep
+
+    def wait(self, seconds: float, why: str) -> None:
+        """Waits, with a countdown."""
+        whole = max(1, round(seconds))
+        for second in range(whole):
+            self.tell(f"waiting: {why}", second, whole)
+            self.sleep(seconds / whole)
+        self.tell(f"waiting: {why}", whole, whole)
+
+    def until_answered(self, call: Callable[[], T]) -> T:
+        """What the call returns, made again after a wait as long as it raises `Busy`.
+
+        Raises:
+            SourceDown: it raised `Busy` too often.
+        """
+        for attempt in range(self.tries):
+            try:
+                return call()
+            except Busy as busy:
+                if attempt == self.tries - 1:
+                    raise SourceDown(
+                        f"{busy}, {self.tries} times in a row; what was fetched is kept: run the same command again later"
+                    ) from busy
+                backoff = min(self.longest_s, self.first_s * 2**attempt) * random.uniform(0.75, 1.25)
+                self.wait(backoff if busy.seconds is None else busy.seconds, str(busy))
+        raise AssertionError("unreachable: the last try returns or raises")

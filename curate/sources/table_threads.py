@@ -1,0 +1,124 @@
+"""The place of each row of a table in its thread, where the table does not say it outright: found from its keys alone, all in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from curate.sources.columns import Columns
+from curate.sources.ndjson import ROW
+from curate.sources.table import Table
+from curate.sources.table_values import cast
+from formats.errors import UserError
+
+NOBODY = -1
+_FULLNAME = r"^t[13]_"
+
+
+@dataclass(frozen=True)
+class Links:
+    """What a first reading of a table found.
+
+    Args:
+        found: by `source_row`, ascending: `thread_id` where the parents say it, else `id` and `parent_id`.
+        prefixed: whether the parents are Reddit's fullnames, so that the ids must be too.
+    """
+
+    found: pl.DataFrame
+    prefixed: bool = False
+
+    def join(self, part: pl.DataFrame) -> pl.DataFrame:
+        """A part of the table with what was found for its rows."""
+        if not part.height:
+            return part.join(self.found.clear(), on=ROW, how="left")
+        rows = self.found[ROW]
+        first, last = rows.search_sorted(part[ROW][0]), rows.search_sorted(part[ROW][-1], side="right")
+        return part.join(self.found[first:last], on=ROW, how="left", maintain_order="left")
+
+
+def links(table: Table, columns: Columns) -> Links | None:
+    """What the table's shape asks to be known before its rows can be read; None where each row says all.
+
+    Raises:
+        UserError: the table can be read once only.
+    """
+    if columns.shape not in ("parents", "order"):
+        return None
+    if table.once:
+        what = "which thread a post belongs to" if columns.shape == "parents" else "which post one answers"
+        missing = "thread_id" if columns.shape == "parents" else "parent_id"
+        raise UserError(f"{table.name}: has no {missing}, so that it must be read twice to find {what}, but {table.once}")
+    needed = ("id", "parent_id") if columns.shape == "parents" else ("thread_id", "id", "created_at", "text", "title")
+    names = {ours: theirs for ours, theirs in columns.names.items() if ours in needed}
+    if columns.shape == "parents":
+        return _from_parents(pl.concat(cast(part.frame, table.name) for part in table.parts(names)), columns.reddit)
+    return Links(_from_order(pl.concat(_standing(table, names)), table.key))
+
+
+def has_text(frame: pl.DataFrame) -> pl.Expr:
+    """Whether there is something to read in a row."""
+    return pl.any_horizontal(pl.col(name).fill_null("") != "" for name in ("text", "title") if name in frame.columns)
+
+
+def made_up(key: str) -> pl.Expr:
+    """The id of a row that has none: the same whenever the same table is read, and another in any other table."""
+    return pl.format(f"tb_{key}_{{}}", pl.col(ROW))
+
+
+def without_prefix(key: pl.Expr) -> pl.Expr:
+    """The part of Reddit's ids that follows the prefix."""
+    return key.str.replace(_FULLNAME, "")
+
+
+def fullname(key: pl.Expr, comment: pl.Expr) -> pl.Expr:
+    """An id of Reddit's with the prefix of its kind, if it has none."""
+    bare = pl.when(comment).then("t1_" + key).otherwise("t3_" + key)
+    return pl.when(key.str.contains(_FULLNAME)).then(key).otherwise(bare)
+
+
+def _standing(table: Table, names: dict[str, str]) -> Iterator[pl.DataFrame]:
+    for part in table.parts(names):
+        frame = cast(part.frame, table.name)
+        yield frame.filter(has_text(frame) & pl.col("thread_id").is_not_null()).drop("text", "title", strict=False)
+
+
+def _from_parents(keys: pl.DataFrame, reddit: bool) -> Links:
+    """Each row's thread: the post that its parents lead to, or the id of the one among them that the table lacks."""
+    keys = keys.filter(pl.col("id").is_not_null())
+    prefixed = reddit and bool(keys["parent_id"].str.contains(_FULLNAME).any())
+    if prefixed:
+        keys = keys.with_columns(fullname(pl.col("id"), pl.col("parent_id").is_not_null()))
+    no_parent = (pl.col("parent_id") == pl.col("id")) | ((pl.col("parent_id") == "0") & ~pl.lit(keys["id"].is_in(["0"]).any()))
+    keys = keys.with_columns(pl.when(~no_parent).then("parent_id").alias("parent_id")).with_row_index("at")
+    first = keys.select(pl.col("id").alias("parent_id"), pl.col("at").cast(pl.Int64).alias("parent")).unique("parent_id", keep="first")
+    parent = keys.join(first, on="parent_id", how="left", maintain_order="left")["parent"].fill_null(NOBODY).to_numpy()
+    top = _tops(parent)
+    in_circle = pl.Series(parent[top] != NOBODY)
+    thread = keys[top].select(pl.when(in_circle).then("id").otherwise(pl.coalesce("parent_id", "id")).alias("thread_id"))
+    return Links(keys.select(ROW).hstack(thread), prefixed)
+
+
+def _tops(parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The last row that each row's parents lead to; of rows that are their own ancestors, the first of the circle."""
+    here = np.arange(len(parent))
+    ancestor = np.where(parent == NOBODY, here, parent)
+    smallest = np.minimum(here, ancestor)
+    for _ in range(len(parent).bit_length()):
+        smallest = np.minimum(smallest, smallest[ancestor])
+        ancestor = ancestor[ancestor]
+    return np.where(parent[ancestor] == NOBODY, ancestor, smallest[ancestor])
+
+
+def _from_order(posts: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Each row's id and the one before it in its thread, by time and, where that is the same or unknown, by row."""
+    if "id" not in posts.columns:
+        posts = posts.with_columns(made_up(key).alias("id"))
+    order = [name for name in ("created_at", ROW) if name in posts.columns]
+    return (
+        posts.filter(pl.col("id").is_not_null())
+        .sort("thread_id", *order, nulls_last=True)
+        .select(ROW, "id", pl.col("id").shift(1).over("thread_id").alias("parent_id"))
+        .sort(ROW)
+    )

@@ -1,0 +1,137 @@
+"""The values of a table's columns, as strings or in whatever types the table has, as those of posts."""
+
+import polars as pl
+
+from curate.posts import POSTS, TIME
+from curate.sources.ndjson import ROW
+from formats.errors import UserError
+
+KEYS = ("id", "thread_id", "parent_id")
+
+_NOTHING = ("", "nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "-1")
+"""What stands for a missing key where a table is text, or has no null of its own."""
+
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
+
+_MS_FROM, _US_FROM, _NS_FROM = 1e11, 1e14, 1e17
+"""From where on a number of seconds since 1970 must be milliseconds (as seconds, that is the year 5138), micro- or nanoseconds."""
+
+_FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799
+"""The years 1 to 9999."""
+
+_FIRST_ROW = 2
+"""Where there is a header, the first row is the second."""
+
+_ISO = (
+    r"^(?<day>\d{4}-\d{2}-\d{2})(?:[T ](?<minute>\d{2}:\d{2})(?::(?<second>\d{2})(?:[.,]\d+)?)?)?"
+    r" ?(?:Z|z|UTC|GMT|(?<sign>[+-])(?<hours>\d{2})(?::?(?<minutes>\d{2}))?)?$"
+)
+"""ISO 8601 with a space or a T, and as BigQuery and Python write it; without a zone it is UTC."""
+
+
+def cast(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """A part of a table in the types of posts; a value that its column cannot hold is null. Keys stay what they are, as text.
+
+    Args:
+        frame: columns by our names, of any types, and `source_row`.
+        table: its name, for errors.
+
+    Raises:
+        UserError: a key's column holds no keys, or the column of the times none.
+    """
+    columns = [_column(frame[name], table) for name in frame.columns if name != ROW]
+    first = frame.height > 0 and frame[ROW][0] <= _FIRST_ROW
+    for given, cast_ in zip(frame, columns, strict=False):
+        if first and given.name == "created_at" and cast_.null_count() == frame.height > given.null_count():
+            raise UserError(
+                f"{table}: the column taken for created_at holds no times: found {given.drop_nulls()[0]!r}, expected seconds since 1970 or "
+                "2023-11-14T22:13:20; convert it, or leave it out with --map created_at="
+            )
+    return pl.DataFrame([*columns, frame[ROW]])
+
+
+def _column(values: pl.Series, table: str) -> pl.Series:
+    name = values.name
+    if name in KEYS:
+        return _keys(values, table)
+    dtype = POSTS.get(name, pl.String)
+    if dtype == TIME:
+        return _times(values)
+    if dtype == pl.Boolean:
+        return _booleans(values)
+    if dtype == pl.String:
+        return _strings(values)
+    return values.cast(pl.Float64, strict=False).cast(dtype, strict=False)
+
+
+def _keys(values: pl.Series, table: str) -> pl.Series:
+    """Whole numbers in decimal, text as it is; so 007 and 12e5 stay what they are."""
+    if values.dtype.is_float() or values.dtype.is_decimal():
+        found = values.drop_nulls()
+        example = f", as in {found[0]}" if len(found) else ""
+        raise UserError(
+            f"{table}: the column taken for {values.name} holds numbers with a fraction ({values.dtype}){example}: ids such as 007 or 12e5 "
+            "are lost in them; read or write the table with this column as text, or as whole numbers"
+        )
+    if not (values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
+        raise UserError(f"{table}: the column taken for {values.name} holds {values.dtype}; expected text or whole numbers: name another")
+    text = values.cast(pl.String).str.strip_chars()
+    return text.to_frame().select(pl.when(~pl.first().is_in(_NOTHING)).then(pl.first()).alias(values.name)).to_series()
+
+
+def _strings(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.List(pl.String):
+        return values.list.join(", ")
+    if isinstance(values.dtype, pl.Struct | pl.List | pl.Array | pl.Object):
+        return pl.Series(values.name, [None if value is None else str(value) for value in values.to_list()], pl.String)
+    if values.dtype == pl.Binary:
+        decoded = (None if value is None else value.decode(errors="replace") for value in values)
+        return pl.Series(values.name, list(decoded), pl.String)
+    return values.cast(pl.String).str.replace_all("[\0\u200b]", "").str.strip_chars()
+
+
+def _booleans(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.Boolean:
+        return values
+    text = pl.col(values.name).cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    told = pl.when(text.is_in(_TRUE)).then(True).when(text.is_in(_FALSE)).then(False)
+    return values.to_frame().select(told.alias(values.name)).to_series()
+
+
+def _times(values: pl.Series) -> pl.Series:
+    dtype = values.dtype
+    time = pl.col(values.name)
+    if isinstance(dtype, pl.Datetime):
+        found = time.dt.convert_time_zone("UTC") if dtype.time_zone else time.dt.replace_time_zone("UTC")
+        found = found.dt.truncate("1s")
+    elif dtype == pl.Date:
+        found = time.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+    elif dtype.is_numeric():
+        found = _since_1970(time.cast(pl.Float64))
+    elif dtype == pl.String:
+        found = pl.coalesce(_since_1970(time.str.strip_chars().cast(pl.Float64, strict=False)), _iso(time.str.strip_chars()))
+    else:
+        found = pl.lit(None)
+    return values.to_frame().select(found.cast(TIME).alias(values.name)).to_series()
+
+
+def _since_1970(number: pl.Expr) -> pl.Expr:
+    """Seconds, milli-, micro- or nanoseconds since 1970, told by their size."""
+    size = number.abs()
+    unit = pl.when(size < _MS_FROM).then(1.0).when(size < _US_FROM).then(1e3).when(size < _NS_FROM).then(1e6).otherwise(1e9)
+    return _seconds((number / unit).floor())
+
+
+def _iso(text: pl.Expr) -> pl.Expr:
+    part = text.str.extract_groups(_ISO).struct
+    clock = pl.concat_str(
+        part.field("day"), pl.lit(" "), part.field("minute").fill_null("00:00"), pl.lit(":"), part.field("second").fill_null("00")
+    )
+    ahead = part.field("hours").cast(pl.Int64).fill_null(0) * 3600 + part.field("minutes").cast(pl.Int64).fill_null(0) * 60
+    local = clock.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False).dt.epoch("s")
+    return _seconds(local - pl.when(part.field("sign") == "-").then(-ahead).otherwise(ahead))
+
+
+def _seconds(seconds: pl.Expr) -> pl.Expr:
+    sane = seconds.is_between(_FIRST_S, _LAST_S)
+    return (pl.when(sane).then(seconds).cast(pl.Int64) * 1000).cast(TIME)
