@@ -16,10 +16,12 @@ from curate.check import require_contract
 from curate.engine import alone, fingerprint, made_by
 from curate.files import read_json, write_json, write_text
 from curate.gather import import_files
+from curate.journal import segments
 from curate.judge import judge_posts, scorer_in_background
 from curate.page import write_report
 from curate.recipe import Recipe
 from curate.samples import make_samples
+from curate.scrape import fetch, is_fetched
 from curate.sources.source import Wanted
 from curate.splits import SPLITS, parse_split
 from formats.errors import UserError
@@ -121,7 +123,7 @@ class _Stage:
     leaves: tuple[Path, ...]
 
 
-def _stages(recipe: Recipe, files: Sequence[Path], out: Path, narrator: Narrator) -> list[_Stage]:
+def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator) -> list[_Stage]:
     posts, judged, samples, adapter = (out / name for name in ("posts", "judged", "samples", "adapter"))
     rules, template = recipe.rules(), recipe.template()
     shares = parse_split(recipe.format.split)
@@ -130,7 +132,10 @@ def _stages(recipe: Recipe, files: Sequence[Path], out: Path, narrator: Narrator
     scorer = None if made_by(judged) else scorer_in_background(rules)
 
     def gather() -> dict[str, Any]:
-        return asdict(import_files([str(path) for path in files], posts, wanted, narrator))
+        for source, request in recipe.requests():
+            if not is_fetched(source, request, posts):
+                fetch(source, request, posts, narrator)
+        return asdict(import_files([*files, *segments(posts)], posts, wanted, narrator, columns=recipe.gather.map))
 
     def judge() -> dict[str, Any]:
         return judge_posts(posts, judged, rules, cache_folder() / "scores", narrator, scorer).to_dict()

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from curate.sources.place import Place, expand
+from curate.sources.request import read_request
 from curate.splits import parse_split
 from filters.catalogue import build_rules
 from filters.rule import Rule, RuleError
@@ -26,10 +28,22 @@ class _Section(BaseModel):
 class GatherSettings(_Section):
     """Which posts a run starts from."""
 
-    files: tuple[str, ...] = Field(strict=False, min_length=1, description="Dump files, relative to the recipe; a glob may match several.")
+    files: tuple[str, ...] = Field(
+        (), strict=False, description="Dumps and tables, relative to the recipe: files, folders, globs, URLs, `hub:USER/NAME`."
+    )
+    scrape: tuple[dict[str, Any], ...] = Field(
+        (), strict=False, description="What to fetch first: tables of a `source` and its settings, as the options of `lorum scrape SOURCE`."
+    )
+    map: dict[str, str] = Field(default_factory=dict, description="For tables: by our column's name theirs, as in `text = \"body\"`.")
     subreddits: tuple[str, ...] = Field((), strict=False, description="Communities to keep, in any case; empty keeps all.")
     since: datetime.date | None = Field(None, strict=False, description="Keep posts of this day and later; others are not asked for.")
     until: datetime.date | None = Field(None, strict=False, description="Keep posts of before this day; others are not asked for.")
+
+    @model_validator(mode="after")
+    def _has_something_to_gather(self) -> Self:
+        if not self.files and not self.scrape:
+            raise ValueError("expected files, or something to scrape")
+        return self
 
     @field_validator("since", "until", mode="before")
     @classmethod
@@ -104,6 +118,7 @@ class Recipe(_Section):
             recipe = cls(**settings, folder=folder)
             recipe.rules()
             recipe.template()
+            recipe.requests()
         except ValidationError as error:
             raise UserError(f"{where}: {_first(error, cls)}") from None
         except RuleError as error:
@@ -112,22 +127,24 @@ class Recipe(_Section):
             raise UserError(f"{where}: [format] {error}") from None
         return recipe._with_own_base(where)
 
-    def files(self) -> list[Path]:
-        """The dump files, in the recipe's order; a glob's matches in the order of their names.
+    def files(self) -> list[str]:
+        """The files, in the recipe's order; a glob's matches in the order of their names.
 
         Raises:
             UserError: a glob matches nothing.
         """
-        found: list[Path] = []
-        for entry in self.gather.files:
-            if any(character in entry for character in "*?[") and not (self.folder / entry).exists():
-                matches = sorted(self.folder.glob(entry)) if not Path(entry).is_absolute() else sorted(Path("/").glob(entry[1:]))
-                if not matches:
-                    raise UserError(f"gather.files: {entry!r} matches no file in {self.folder.resolve()}")
-                found += matches
-            else:
-                found.append(self.folder / entry)
-        return found
+        return [place.name for place in expand([self._located(entry) for entry in self.gather.files])]
+
+    def _located(self, entry: str) -> str:
+        return entry if Place(entry).is_elsewhere else str(self.folder / entry)
+
+    def requests(self) -> list[tuple[str, Any]]:
+        """What is to be scraped: sources, each with its request.
+
+        Raises:
+            UserError: there is no such source, or a setting that it does not know.
+        """
+        return [read_request(settings) for settings in self.gather.scrape]
 
     def _with_own_base(self, where: str) -> Self:
         """The recipe with a base that lies beside it in place of its relative name.

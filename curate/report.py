@@ -44,6 +44,7 @@ def run_table(stages: dict[str, Any]) -> list[Row]:
         rows += [
             Row("lines read", counts["lines"], "="),
             Row("rejected lines", counts["rejects"]),
+            Row("older records of a post", counts["replaced"]),
             Row("not asked for", counts["not_asked_for"]),
         ]
     if "filter" in stages:

@@ -69,11 +69,12 @@ def import_command(
         for name in gathered.passed_over:
             progress.say(f"passed over {name}: no source recognises it")
     if not as_json:
-        click.echo(
-            f"{gathered.lines:,} lines = {gathered.posts:,} posts ({gathered.comments:,} comments, {gathered.submissions:,} submissions) "
-            f"+ {gathered.rejects:,} rejects + {gathered.replaced:,} replaced + {gathered.forgotten:,} forgotten "
-            f"+ {gathered.not_asked_for:,} not asked for -> {out}"
-        )
+        kinds = f"{gathered.comments:,} comments, {gathered.submissions:,} submissions"
+        gone = [f"{gathered.rejects:,} rejects"]
+        gone += [f"{gathered.replaced:,} older records of these"] if gathered.replaced else []
+        gone += [f"{gathered.forgotten:,} forgotten"] if gathered.forgotten else []
+        gone += [f"{gathered.not_asked_for:,} not asked for"]
+        click.echo(f"{gathered.lines:,} lines = {gathered.posts:,} posts ({kinds}) + {' + '.join(gone)} -> {out}")
     return asdict(gathered)
 
 

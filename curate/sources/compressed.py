@@ -17,7 +17,7 @@ from curate.sources.place import BEGINNING, Place
 from curate.sources.zst_blocks import MAX_WINDOW
 from formats.errors import UserError
 
-CHUNK = 16 << 20
+CHUNK = 8 << 20
 """Bytes of decompressed lines handed on at once: enough for the parser to use all cores, little beside the memory of a laptop."""
 
 LONGEST_LINE = 32 << 20
@@ -51,6 +51,15 @@ def read_lines(place: Place) -> Iterator[bytes]:
         UserError: the file does not exist, cannot be read, is truncated or damaged.
     """
     return _whole_lines(_in_background(place))
+
+
+def read_blocks(place: Place) -> Iterator[bytes]:
+    """The decompressed bytes, about `CHUNK` at once, wherever the lines end.
+
+    Raises:
+        UserError: the file does not exist, cannot be read, is truncated or damaged.
+    """
+    return (b"".join(blocks) for blocks in _in_background(place))
 
 
 def _in_background(place: Place) -> Iterator[list[bytes]]:

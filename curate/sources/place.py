@@ -55,19 +55,24 @@ class Place:
         return self.name.startswith("hub:")
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is no file or folder on disk."""
+        return self.is_stdin or self.is_remote or self.is_hub
+
+    @property
     def path(self) -> Path:
         """The local path.
 
         Raises:
             UserError: it is a URL or standard input.
         """
-        if self.is_stdin or self.is_remote or self.is_hub:
+        if self.is_elsewhere:
             raise UserError(f"{self.name}: this kind of file is read from disk only; download it and give its path")
         return Path(self.name)
 
     def is_folder(self) -> bool:
         """Whether it is a local folder."""
-        return not (self.is_stdin or self.is_remote or self.is_hub) and self.path.is_dir()
+        return not self.is_elsewhere and self.path.is_dir()
 
     def open(self) -> BinaryIO:
         """Its bytes, from the first; standard input can be read once, a local file and a URL can be sought in.

@@ -114,6 +114,8 @@ class Page:
 class LiveSource(Protocol):
     """A module that fetches posts over the network; its requests are of its own class `Request`, a frozen dataclass."""
 
+    Request: type[Any]
+
     def pages(self, request: Any, state: dict[str, Any], patience: "Patience") -> Iterator[Page]:
         """Fetches what is asked for, page by page.
 
