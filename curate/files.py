@@ -5,9 +5,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import polars as pl
+import pyarrow.parquet
 
 
 def write_parquet(table: pl.DataFrame, path: Path) -> None:
@@ -16,6 +18,34 @@ def write_parquet(table: pl.DataFrame, path: Path) -> None:
     unfinished = path.with_name(f".{path.name}.tmp")
     table.write_parquet(unfinished, compression="zstd", compression_level=1, statistics=False)
     unfinished.replace(path)
+
+
+class ParquetStream:
+    """Writes tables of one schema, one after the other, into a Parquet file that is there when all of them are, or not at all.
+
+    A context manager. Arrow's writer, unlike that of Polars, takes them as they come.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._unfinished = path, path.with_name(f".{path.name}.tmp")
+        self._writer: pyarrow.parquet.ParquetWriter | None = None
+
+    def write(self, table: pl.DataFrame) -> None:
+        """Appends the table's rows, as a group of rows."""
+        rows = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._writer is None:
+            options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
+            self._writer = pyarrow.parquet.ParquetWriter(self._unfinished, rows.schema, **options)
+        self._writer.write_table(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            if error is None:
+                self._unfinished.replace(self._path)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import datetime
 import difflib
+import glob
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,7 +137,10 @@ class Recipe(_Section):
         return [place.name for place in expand([self._located(entry) for entry in self.gather.files])]
 
     def _located(self, entry: str) -> str:
-        return entry if Place(entry).is_elsewhere else str(self.folder / entry)
+        if Place(entry).is_elsewhere:
+            return entry
+        path = self.folder / entry
+        return str(path if path.exists() or not any(character in entry for character in "*?[") else Path(glob.escape(str(self.folder))) / entry)
 
     def requests(self) -> list[tuple[str, Any]]:
         """What is to be scraped: sources, each with its request.

@@ -44,8 +44,9 @@ def run_table(stages: dict[str, Any]) -> list[Row]:
         rows += [
             Row("lines read", counts["lines"], "="),
             Row("rejected lines", counts["rejects"]),
-            Row("older records of a post", counts["replaced"]),
             Row("not asked for", counts["not_asked_for"]),
+            *([Row("older records of a post", counts["replaced"])] if counts["replaced"] else []),
+            *([Row("forgotten", counts["forgotten"])] if counts.get("forgotten") else []),
         ]
     if "filter" in stages:
         rows += funnel_table(Funnel(**stages["filter"]["counts"]))

@@ -1,15 +1,17 @@
 """Judged posts to samples on disk: conversations, rendered by a template and split by thread."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from curate import store, threads
+from curate.ahead import in_order
 from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
-from curate.files import write_parquet, write_text
+from curate.files import ParquetStream, write_text
 from curate.splits import SPLITS, split_of
 from formats.errors import UserError
 from formats.render import render
@@ -19,7 +21,7 @@ from formats.template import Template
 CARD_FILE = "README.md"
 ROWS_PER_GROUP = 50_000
 
-RENDERED_AT_ONCE = 20_000
+RENDERED_AT_ONCE = 10_000
 """Conversations: rendering holds their texts several times over."""
 
 
@@ -65,16 +67,21 @@ def make_samples(
     def work(folder: Path, number: int, item: str) -> dict[str, int]:
         posts = store.read_bucket(judged, int(item), threads.COLUMNS)
         found = threads.chains(posts, max_turns)
+        talks = threads.conversations(posts, found)
         counts = {"targets": int(posts["target_reason"].is_null().sum()), "roots": found.roots, "without_context": found.without_context}
         counts |= dict.fromkeys(SPLITS, 0)
-        for part, first in enumerate(range(0, max(1, len(found.turns)), RENDERED_AT_ONCE)):
-            chains = replace(found, turns=found.turns[first : first + RENDERED_AT_ONCE])
-            samples = render(threads.conversations(posts, chains), template)
+
+        def rendered(first: int) -> list[pl.DataFrame]:
+            samples = render(talks.part(first, RENDERED_AT_ONCE), template)
             split = split_of(samples["thread_id"], shares, seed)
-            for name in SPLITS:
-                chosen = samples.filter(split == name)
-                counts[name] += chosen.height
-                write_parquet(chosen, folder / f".{name}-{number:04d}-{part:04d}.parquet")
+            return [samples.filter(split == name) for name in SPLITS]
+
+        with ExitStack() as open_files:
+            files = [open_files.enter_context(ParquetStream(folder / f".{name}-{number:04d}.parquet")) for name in SPLITS]
+            for tables in in_order(rendered, range(0, max(1, len(found.turns)), RENDERED_AT_ONCE)):
+                for name, file, table in zip(SPLITS, files, tables, strict=True):
+                    file.write(table)
+                    counts[name] += table.height
         progress("format", number + 1, len(buckets))
         return counts
 

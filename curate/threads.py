@@ -6,15 +6,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from formats.template import BOT
+from formats.render import NOBODY, THE_BOT, Conversations, Rows
 
 COLUMNS = (
     "id", "thread_id", "parent_id", "community", "author", "created_at", "title", "text", "score", "target_reason", "context_reason",
 )  # fmt: skip
 """What of judged posts the conversations are made from."""
-
-NOBODY = -1
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,36 +71,19 @@ def chains(judged: pl.DataFrame, max_turns: int) -> Chains:
     return Chains(turns, int((target & root).sum()), len(replies) - len(with_context))
 
 
-def conversations(judged: pl.DataFrame, found: Chains) -> pl.DataFrame:
-    """A row for each chain: id, thread_id, community, created_at, score of the reply, and `turns` (list of struct id, speaker, text).
+def conversations(judged: pl.DataFrame, found: Chains) -> Conversations:
+    """The conversations of these chains.
 
-    The author of the reply is `Bot` wherever they speak; the others are `Speaker_0`, `Speaker_1`, … in order of appearance. A turn
-    whose author is unknown is a speaker of its own. A submission's text is its title and its self-text.
+    The author of the reply is the bot wherever they speak; the others are numbered in order of appearance. A turn whose author is unknown
+    is a speaker of its own. A submission's text is its title and its self-text.
     """
-    texts = judged.select(
-        pl.col("id"),
+    written = judged.select(
         pl.concat_str("title", pl.when(pl.col("text") != "").then(pl.col("text")), separator="\n\n", ignore_nulls=True).alias("text"),
         pl.col("author").rank("dense").alias("author"),
     )
-    speakers = _speakers(_author_codes(texts["author"], found.turns), found.turns != NOBODY)
-    present = found.turns != NOBODY
-    flat = texts.select("id", "text")[found.turns[present]]
-    names = pl.Series("speaker", speakers[present])
-    turns = (
-        flat.with_columns(
-            pl.when(names < 0).then(pl.lit(BOT)).otherwise("Speaker_" + names.cast(pl.String)).alias("speaker"),
-            pl.Series("conversation", np.nonzero(present)[0]),
-        )
-        .group_by("conversation", maintain_order=True)
-        .agg(pl.struct("id", "speaker", "text").alias("turns"))
-    )
+    speakers = _speakers(_author_codes(written["author"], found.turns), found.turns != NOBODY)
     replies = judged.select("id", "thread_id", "community", "created_at", "score")[found.turns[:, -1]]
-    return replies.hstack(turns.select("turns")) if replies.height else replies.with_columns(_no_turns())
-
-
-def _no_turns() -> pl.Expr:
-    turn = pl.Struct({"id": pl.String, "speaker": pl.String, "text": pl.String})
-    return pl.lit(None, pl.List(turn)).alias("turns")
+    return Conversations(replies, written["text"], found.turns, speakers)
 
 
 def _author_codes(authors: pl.Series, turns: Rows) -> Rows:
@@ -114,9 +94,9 @@ def _author_codes(authors: pl.Series, turns: Rows) -> Rows:
 
 
 def _speakers(authors: Rows, present: NDArray[np.bool_]) -> Rows:
-    """The number of each turn's speaker, -1 for the bot."""
+    """The number of each turn's speaker."""
     width = authors.shape[1]
-    speakers = np.full(authors.shape, -1, np.int64)
+    speakers = np.full(authors.shape, THE_BOT, np.int64)
     bot = authors[:, -1]
     seen = np.zeros(len(authors), np.int64)
     for column in range(width):
@@ -128,5 +108,5 @@ def _speakers(authors: Rows, present: NDArray[np.bool_]) -> Rows:
         new = other & (number < 0)
         number = np.where(new, seen, number)
         seen += new
-        speakers[:, column] = np.where(other, number, -1)
+        speakers[:, column] = np.where(other, number, THE_BOT)
     return speakers

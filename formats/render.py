@@ -1,18 +1,28 @@
 """Renders conversations to samples, and parses samples back into turns.
 
-One pass of Polars over the turns of all conversations at once; a single prompt (a chat) takes the same way.
+One pass of Polars over the turns of all conversations, place by place; a single prompt (a chat) takes the same way.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from formats.escape import Escaper
 from formats.template import BOT, Template
 
 SAMPLE_COLUMNS = ("id", "thread_id", "community", "created_at", "score", "prompt", "completion", "text", "messages")
 """Columns of a samples table, in order."""
+
+NOBODY = -1
+"""In the place of a row number: there is no such turn."""
+
+THE_BOT = -1
+"""In the place of a speaker's number: the author of the reply."""
+
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -23,47 +33,61 @@ class Turn:
     text: str
 
 
-def render(conversations: pl.DataFrame, template: Template) -> pl.DataFrame:
-    """Samples of conversations, a row each, in the same order.
+@dataclass(frozen=True)
+class Conversations:
+    """Conversations as arrays: a row for each, whose last turn is the reply to learn.
 
     Args:
-        conversations: columns id, thread_id, community, created_at, score and turns (list of struct id, speaker, text), whose last
-            turn is the reply to learn. Each has at least two turns.
+        replies: columns id, thread_id, community, created_at, score: those of the reply.
+        texts: of all posts that are turns, each once; null is an empty text.
+        turns: shape (conversations, turns at most): row numbers into `texts`, the reply in the last column and its context before it;
+            `NOBODY` where a conversation is shorter.
+        speakers: the same shape: n of `Speaker_n`, `THE_BOT` for the author of the reply.
+    """
+
+    replies: pl.DataFrame
+    texts: pl.Series
+    turns: Rows
+    speakers: Rows
+
+    def part(self, first: int, count: int) -> "Conversations":
+        """At most so many of them, from the first on (counted from 0)."""
+        rows = slice(first, first + count)
+        return Conversations(self.replies[rows], self.texts, self.turns[rows], self.speakers[rows])
+
+
+def render(conversations: Conversations, template: Template) -> pl.DataFrame:
+    """Samples of conversations, a row each, in the same order.
 
     Returns:
         The columns `SAMPLE_COLUMNS`. `completion` ends with the template's stop; `text` is prompt and completion; `messages` holds
         role and content, neighbouring turns of the same role joined by an empty line. The base model's own end token is in none. A
         turn without a text (null) is an empty one, so that none is lost.
     """
-    turns = (
-        conversations.select(pl.int_range(pl.len()).alias("row"), "turns")
-        .explode("turns")
-        .unnest("turns")
-        .with_columns(_content(pl.col("text"), template).alias("text"))
-        .with_columns((pl.int_range(pl.len()).over("row") == pl.len().over("row") - 1).alias("is_reply"))
+    used, rows = np.unique(conversations.turns, return_inverse=True)
+    rows = rows.reshape(conversations.turns.shape) - int(NOBODY in used)  # which, the least of all, comes first
+    said = conversations.texts[used[used != NOBODY]].alias("text").to_frame().select(_content(pl.col("text"), template))["text"]
+    texts = [said.gather(pl.Series(column, dtype=pl.Int64).replace(NOBODY, None)) for column in rows.T]
+    names = [_names(column) for column in conversations.speakers.T]
+    context = [
+        pl.select(_turn(template, pl.lit(name), pl.lit(text))).to_series().alias(str(place))
+        for place, (name, text) in enumerate(zip(names[:-1], texts[:-1], strict=True))
+    ]
+    rendered = pl.DataFrame([*context, texts[-1].alias("reply")]).select(
+        pl.concat_str(pl.lit(template.begin), *(turn.name for turn in context), pl.lit(template.reply_opening()), ignore_nulls=True).alias(
+            "prompt"
+        ),
+        (pl.col("reply") + template.stop).alias("completion"),
     )
-    context = turns.filter(~pl.col("is_reply"))
-    prompts = (
-        context.select("row", _turn(template).alias("turn"))
-        .group_by("row", maintain_order=True)
-        .agg(pl.concat_str(pl.lit(template.begin), pl.col("turn").str.join(""), pl.lit(template.reply_opening())).alias("prompt"))
-    )
-    replies = turns.filter("is_reply").select("row", (pl.col("text") + template.stop).alias("completion"))
-    samples = (
-        conversations.drop("turns")
-        .with_columns(pl.int_range(pl.len()).alias("row"))
-        .join(prompts, on="row", how="left", maintain_order="left")
-        .join(replies, on="row", how="left", maintain_order="left")
-        .join(_messages(turns), on="row", how="left", maintain_order="left")
-        .with_columns((pl.col("prompt") + pl.col("completion")).alias("text"))
-    )
-    return samples.select(SAMPLE_COLUMNS)
+    text = pl.concat_str("prompt", "completion").alias("text")
+    messages = _messages(texts, rows != NOBODY, conversations.speakers == THE_BOT)
+    return conversations.replies.hstack(rendered.with_columns(text)).hstack([messages]).select(SAMPLE_COLUMNS)
 
 
 def render_prompt(template: Template, turns: Sequence[Turn]) -> str:
     """The prompt that asks for the bot's reply to these turns; ends with the opening of the reply."""
     frame = pl.DataFrame([(turn.speaker, turn.text) for turn in turns], schema={"speaker": pl.String, "text": pl.String}, orient="row")
-    rendered = frame.select(pl.col("speaker"), _content(pl.col("text"), template).alias("text")).select(_turn(template).alias("turn"))
+    rendered = frame.select(_turn(template, pl.col("speaker"), _content(pl.col("text"), template)).alias("turn"))
     return template.begin + "".join(rendered["turn"]) + template.reply_opening()
 
 
@@ -102,13 +126,20 @@ def pieces(text: str, template: Template) -> list[tuple[bool, str]]:
     return cut
 
 
-def _turn(template: Template) -> pl.Expr:
-    """The expression that wraps `text` (and `speaker`) into a turn."""
+def _turn(template: Template, speaker: pl.Expr, text: pl.Expr) -> pl.Expr:
+    """The expression that wraps a text and its speaker into a turn; null where the text is."""
     opening, closing = template.turn_opening, template.turn_closing
     parts: list[pl.Expr] = []
     for index, literal in enumerate(opening.split("{speaker}")):
-        parts += [pl.col("speaker")] * (index > 0) + [pl.lit(literal)]
-    return pl.concat_str(*parts, pl.col("text"), pl.lit(closing))
+        parts += [speaker] * (index > 0) + [pl.lit(literal)]
+    return pl.concat_str(*parts, text, pl.lit(closing))
+
+
+def _names(speakers: NDArray[np.int64]) -> pl.Series:
+    """The names of one column of speakers."""
+    numbers = pl.Series("speaker", speakers)
+    named = pl.when(pl.col("speaker") == THE_BOT).then(pl.lit(BOT)).otherwise("Speaker_" + pl.col("speaker").cast(pl.String))
+    return numbers.to_frame().select(named).to_series()
 
 
 def _content(text: pl.Expr, template: Template) -> pl.Expr:
@@ -119,13 +150,21 @@ def _content(text: pl.Expr, template: Template) -> pl.Expr:
     return pl.when(forged).then(pl.when(forged).then(stripped).map_elements(escaper.escape, return_dtype=pl.String)).otherwise(stripped)
 
 
-def _messages(turns: pl.DataFrame) -> pl.DataFrame:
-    role = pl.when(pl.col("speaker") == BOT).then(pl.lit("assistant")).otherwise(pl.lit("user"))
-    same = turns.select("row", role.alias("role"), "text", pl.struct("row", role.alias("role")).rle_id().alias("run"))
-    joined = same.group_by("run", maintain_order=True).agg(
-        pl.col("row").first(), pl.col("role").first(), pl.col("text").str.join("\n\n").alias("content")
-    )
-    return joined.group_by("row", maintain_order=True).agg(pl.struct("role", "content").alias("messages"))
+def _messages(texts: Sequence[pl.Series], present: NDArray[np.bool_], bot: NDArray[np.bool_]) -> pl.Series:
+    """The conversations as lists of role and content, turn by turn and then row by row."""
+    said, kept = list(texts), present.copy()
+    for place in range(len(said) - 1):
+        same = present[:, place] & present[:, place + 1] & (bot[:, place] == bot[:, place + 1])
+        if same.any():
+            both = pl.DataFrame({"before": said[place], "after": said[place + 1], "same": same})
+            joined = pl.when("same").then(pl.concat_str("before", "after", separator="\n\n")).otherwise("after")
+            said[place + 1] = both.select(joined).to_series()
+            kept[:, place] &= ~same
+    row, place = np.nonzero(kept)
+    contents = pl.concat([text.rename("content") for text in said]).gather(place * len(kept) + row)
+    roles = pl.Series("role", np.where(bot[row, place], 1, 0)).replace_strict({0: "user", 1: "assistant"}, return_dtype=pl.String)
+    messages = pl.DataFrame([roles, contents]).to_struct("messages").to_frame()
+    return messages.group_by(pl.Series("row", row), maintain_order=True).agg("messages")["messages"]
 
 
 def _opened_by(core: str, template: Template) -> str | None:

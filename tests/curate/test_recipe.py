@@ -92,7 +92,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(recipe_file: Path, te
         (LEAST + "since = 'yesterday'", "[gather] since: expected a day, as in 2020-01-31, found 'yesterday'"),
         (LEAST + "since = 2020", "[gather] since: expected a day, as in 2020-01-31, found 2020"),
         (LEAST.replace('["a.zst"]', '"a.zst"'), """[gather] files: expected a list, as in ["a", "b"], found 'a.zst'"""),
-        (LEAST.replace('["a.zst"]', "[]"), "[gather] files: expected at least one, found []"),
+        (LEAST.replace('["a.zst"]', "[]"), "gather: expected files, or something to scrape"),
         ("[gather]\nfiles = ['a.zst']", "name is missing; give it"),
         ("name = 'court'", "gather is missing; give it"),
         (LEAST.replace("court", "../court"), "name: String should match pattern"),
@@ -225,32 +225,32 @@ def test_files_come_in_the_order_of_the_recipe_and_matches_in_the_order_of_their
     for name in ("RC_2020-02.zst", "RC_2020-01.zst", "RS_2020-01.zst", "notes.txt"):
         (recipe_file.parent / name).touch()
     recipe = Recipe.read(recipe_file, ["gather.files=['RS_2020-01.zst', 'RC_*.zst']"])
-    assert [path.name for path in recipe.files()] == ["RS_2020-01.zst", "RC_2020-01.zst", "RC_2020-02.zst"]
-    assert {path.parent for path in recipe.files()} == {recipe_file.parent}
+    assert [Path(name).name for name in recipe.files()] == ["RS_2020-01.zst", "RC_2020-01.zst", "RC_2020-02.zst"]
+    assert {Path(name).parent for name in recipe.files()} == {recipe_file.parent}
 
 
 @pytest.mark.parametrize("pattern", ["*.zst", "RC_2020-0?.zst", "RC_2020-0[1-9].zst", "**/RC_2020-01.zst", "{folder}/RC_*.zst"])
 def test_a_glob_may_be_any_of_the_shells_and_absolute(recipe_file: Path, pattern: str) -> None:
     (recipe_file.parent / "RC_2020-01.zst").touch()
     recipe = Recipe.read(recipe_file, [f"gather.files=['{pattern.format(folder=recipe_file.parent)}']"])
-    assert [path.resolve() for path in recipe.files()] == [(recipe_file.parent / "RC_2020-01.zst").resolve()]
+    assert [Path(name).resolve() for name in recipe.files()] == [(recipe_file.parent / "RC_2020-01.zst").resolve()]
 
 
 def test_a_glob_without_a_match_is_told_with_its_folder(recipe_file: Path) -> None:
     recipe = Recipe.read(recipe_file, ["gather.files=['*.gz']"])
     with pytest.raises(UserError) as caught:
         recipe.files()
-    assert str(caught.value) == f"gather.files: '*.gz' matches no file in {recipe_file.parent.resolve()}"
+    assert str(caught.value) == f"{recipe_file.parent}/*.gz: matches no file"
 
 
 def test_a_name_that_looks_like_a_glob_is_a_file_where_it_is_one(recipe_file: Path) -> None:
     (recipe_file.parent / "dump [2020].zst").touch()
     recipe = Recipe.read(recipe_file, ["gather.files=['dump [2020].zst']"])
-    assert [path.name for path in recipe.files()] == ["dump [2020].zst"]
+    assert [Path(name).name for name in recipe.files()] == ["dump [2020].zst"]
 
 
 def test_a_file_without_a_glob_may_be_missing_until_it_is_read(recipe_file: Path) -> None:
-    assert Recipe.read(recipe_file).files() == [recipe_file.parent / "a.zst"]
+    assert Recipe.read(recipe_file).files() == [str(recipe_file.parent / "a.zst")]
 
 
 def test_a_template_of_ones_own_lies_beside_the_recipe_wherever_one_stands(
@@ -280,4 +280,4 @@ def test_settings_of_one_section_are_told_with_its_name() -> None:
 
 def test_the_sample_recipe_is_valid() -> None:
     recipe = Recipe.read(Path(__file__).parents[2] / "sample_data" / "recipe.toml")
-    assert [path.exists() for path in recipe.files()] == [True, True]
+    assert [Path(name).exists() for name in recipe.files()] == [True, True]

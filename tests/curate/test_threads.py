@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from curate import threads
 from curate.posts import POSTS
+from formats.render import NOBODY, THE_BOT
 
 Post = dict[str, Any]
 SCHEMA = {name: POSTS.get(name, pl.String) for name in threads.COLUMNS}
@@ -29,10 +30,24 @@ def table(*rows: Post) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=SCHEMA)
 
 
+def conversations(judged: pl.DataFrame, found: threads.Chains) -> list[dict[str, Any]]:
+    """Each conversation's keys, and its turns as (id, speaker, text)."""
+    made = threads.conversations(judged, found)
+    rows = []
+    for keys, turns, speakers in zip(made.replies.iter_rows(named=True), made.turns.tolist(), made.speakers.tolist(), strict=True):
+        told = [
+            (judged["id"][row], "Bot" if speaker == THE_BOT else f"Speaker_{speaker}", made.texts[row])
+            for row, speaker in zip(turns, speakers, strict=True)
+            if row != NOBODY
+        ]
+        rows.append({**keys, "turns": told})
+    return rows
+
+
 def turns_of(judged: pl.DataFrame, max_turns: int = 10) -> dict[str, list[tuple[str, str]]]:
     """By reply: (id, speaker) of each turn."""
-    found = threads.conversations(judged, threads.chains(judged, max_turns))
-    return {row["id"]: [(turn["id"], turn["speaker"]) for turn in row["turns"]] for row in found.iter_rows(named=True)}
+    found = conversations(judged, threads.chains(judged, max_turns))
+    return {row["id"]: [(name, speaker) for name, speaker, _ in row["turns"]] for row in found}
 
 
 def ids_of(judged: pl.DataFrame, max_turns: int = 10) -> dict[str, list[str]]:
@@ -156,24 +171,23 @@ def test_who_answers_only_themselves_is_the_bot_throughout() -> None:
 )
 def test_a_submission_says_its_title_and_its_text(title: str | None, text: str | None, expected: str) -> None:
     judged = table(post("t3_s", None, title=title, text=text), post("c1", "t3_s"))
-    (row,) = threads.conversations(judged, threads.chains(judged, 2)).iter_rows(named=True)
-    assert [turn["text"] for turn in row["turns"]] == [expected, "text of c1"]
+    (row,) = conversations(judged, threads.chains(judged, 2))
+    assert [text for _, _, text in row["turns"]] == [expected, "text of c1"]
 
 
 def test_a_conversation_has_the_keys_of_its_reply() -> None:
     judged = table(post("t3_s", None, community="Other", score=1), post("c1", "t3_s", community="KettleCourt", score=None))
-    (row,) = threads.conversations(judged, threads.chains(judged, 2)).drop("turns").iter_rows(named=True)
+    (row,) = threads.conversations(judged, threads.chains(judged, 2)).replies.iter_rows(named=True)
     assert row == {"id": "c1", "thread_id": "t3_s", "community": "KettleCourt", "created_at": None, "score": None}
 
 
 @pytest.mark.parametrize(
     "rows", [[], [post("t3_s", None)], [post("c1", "gone")], [post("c1", "t3_s", target_reason="x"), post("t3_s", None)]]
 )
-def test_where_no_reply_stands_there_is_an_empty_table_of_the_same_schema(rows: list[Post]) -> None:
-    none, some = table(*rows), table(*chain(2))
-    found = threads.conversations(none, threads.chains(none, 4))
-    assert found.height == 0
-    assert found.schema == threads.conversations(some, threads.chains(some, 4)).schema
+def test_where_no_reply_stands_there_is_no_conversation(rows: list[Post]) -> None:
+    none = table(*rows)
+    made = threads.conversations(none, threads.chains(none, 4))
+    assert (made.replies.height, made.turns.shape, made.speakers.shape) == (0, (0, 4), (0, 4))
 
 
 def naive(rows: list[Post], max_turns: int) -> tuple[dict[str, list[tuple[str, str, str]]], int, int]:
@@ -241,11 +255,8 @@ def test_chains_are_those_of_a_walk_post_by_post(rows: list[Post], max_turns: in
     judged = table(*rows)
     expected, roots, without_context = naive(rows, max_turns)
     found = threads.chains(judged, max_turns)
-    conversations = {
-        row["id"]: [(turn["id"], turn["speaker"], turn["text"]) for turn in row["turns"]]
-        for row in threads.conversations(judged, found).iter_rows(named=True)
-    }
-    assert conversations == expected
-    assert list(conversations) == list(expected)
+    made = {row["id"]: row["turns"] for row in conversations(judged, found)}
+    assert made == expected
+    assert list(made) == list(expected)
     assert (found.roots, found.without_context) == (roots, without_context)
     assert judged["target_reason"].is_null().sum() == found.roots + found.without_context + len(found.turns)

@@ -5,6 +5,7 @@ import string
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PreTrainedTokenizerFast
 
 from formats.escape import COMMON_SPECIAL_TOKENS
-from formats.template import Template, load_template
+from formats.render import NOBODY, THE_BOT, Conversations
+from formats.template import BOT, Template, load_template
 
 # Examples share the two cores with other work, so no deadline; the same examples in every run, so that CI says the same twice.
 settings.register_profile(
@@ -109,22 +111,34 @@ def template(request):
 
 @pytest.fixture(scope="session")
 def conversations():
-    """Builds the table that `render` takes, from lists of (speaker, text)."""
-    turn = pl.Struct({"id": pl.String, "speaker": pl.String, "text": pl.String})
-    schema = {
-        "id": pl.String,
-        "thread_id": pl.String,
-        "community": pl.String,
-        "created_at": pl.Datetime("ms", "UTC"),
-        "score": pl.Int32,
-        "turns": pl.List(turn),
-    }
+    """Builds what `render` takes, from lists of (speaker, text)."""
 
     def build(*rows):
-        turns = [[{"id": f"t1_{at}", "speaker": speaker, "text": text} for at, (speaker, text) in enumerate(row)] for row in rows]
-        ids = [f"t1_r{number}" for number in range(len(rows))]
-        same = {"thread_id": ["t3_a"] * len(rows), "community": ["KettleCourt"] * len(rows), "created_at": [None] * len(rows)}
-        return pl.DataFrame({"id": ids, **same, "score": list(range(len(rows))), "turns": turns}, schema=schema)
+        width = max(map(len, rows), default=2)
+        texts = [text for row in rows for _, text in row]
+        turns, speakers = np.full((len(rows), width), NOBODY), np.full((len(rows), width), THE_BOT)
+        first = 0
+        for number, row in enumerate(rows):
+            turns[number, width - len(row) :] = np.arange(first, first + len(row))
+            speakers[number, width - len(row) :] = [THE_BOT if name == BOT else int(name.removeprefix("Speaker_")) for name, _ in row]
+            first += len(row)
+        replies = pl.DataFrame(
+            {
+                "id": [f"t1_r{number}" for number in range(len(rows))],
+                "thread_id": ["t3_a"] * len(rows),
+                "community": ["KettleCourt"] * len(rows),
+                "created_at": [None] * len(rows),
+                "score": list(range(len(rows))),
+            },
+            schema={
+                "id": pl.String,
+                "thread_id": pl.String,
+                "community": pl.String,
+                "created_at": pl.Datetime("ms", "UTC"),
+                "score": pl.Int32,
+            },
+        )
+        return Conversations(replies, pl.Series("text", texts, pl.String), turns, speakers)
 
     return build
 
