@@ -17,6 +17,7 @@ COMMANDS = {
     "train": ("curate.commands.learn", "Train a QLoRA adapter on samples."),
     "eval": ("curate.commands.learn", "Measure perplexity and termination rate against the base model."),
     "chat": ("curate.commands.learn", "Talk to an adapter."),
+    "forget": ("curate.commands.forget", "Remove posts from a run and keep them out of it."),
     "curate-and-train": ("curate.commands.run", "Do all of it: from a recipe to an adapter."),
 }
 """Every command with the module that holds it and its one line of help, in the order in which data flows."""

@@ -15,6 +15,9 @@ REPEATED = ".repeated.jsonl"
 """The reject lines of repeated posts."""
 
 _LEDGER = ".dropped.json"
+_NEVER = -(2**63)
+"""For the time of a record that does not tell when it was retrieved: it is older than all that do."""
+
 _KEYS = ["id", "kind", "author", "retrieved_at", "source_file", "source_row"]
 
 
@@ -30,6 +33,9 @@ class Dropped:
 
 def drop_superfluous(folder: Path, forgotten: Forgotten) -> Dropped:
     """Leaves one record of every post in a store, the one retrieved last (the first of equal ones), and none that is forgotten.
+
+    A record is a repeat if it is of the same time as the newest that came before it, so that the counts are the same whether files are
+    imported at once or one after the other.
 
     Counts first, and writes the counts down; a killed call that is made again drops what is left and gives the same counts.
     """
@@ -65,10 +71,11 @@ def _superfluous(folder: Path, bucket: int, forgotten: Forgotten) -> pl.DataFram
         return pl.DataFrame(schema={"at": pl.Int64, "why": pl.String})
     keys = store.read_bucket(folder, bucket, _KEYS).with_columns(pl.int_range(pl.len()).alias("at"))
     gone = forgotten.holds(keys)
-    left = keys.filter(~gone)
-    newest = left.filter(pl.col("retrieved_at").eq_missing(pl.col("retrieved_at").max().over("id")))
-    replaced = left.join(newest, on="at", how="anti").with_columns(why=pl.lit("replaced"))
-    repeated = newest.filter(~pl.col("id").is_first_distinct()).with_columns(why=pl.lit("repeated"))
+    time = pl.col("retrieved_at").to_physical().fill_null(_NEVER)
+    latest_before = time.cum_max().shift(1).over("id")
+    stays = (time == time.max().over("id")) & (latest_before.is_null() | (latest_before < time))
+    left = keys.filter(~gone).with_columns(
+        why=pl.when(stays).then(None).when(time == latest_before).then(pl.lit("repeated")).otherwise(pl.lit("replaced"))
+    )
     forgot = keys.filter(gone).with_columns(why=pl.lit("forgotten"))
-    columns = ["at", *_KEYS, "why"]
-    return pl.concat([part.select(columns) for part in (forgot, repeated, replaced)]).sort("at")
+    return pl.concat([forgot, left.drop_nulls("why")]).sort("at")

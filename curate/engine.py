@@ -37,9 +37,19 @@ def fingerprint(*parts: object) -> str:
 
 
 def made_by(folder: Path) -> str | None:
-    """The fingerprint of a finished stage's folder; None where the folder is not there or not a stage's."""
+    """The fingerprint of what a finished stage's folder holds; None where the folder is not there or not a stage's.
+
+    Where something was taken out of it, that is another than the fingerprint that it was made with.
+    """
     manifest = _manifest(folder)
-    return manifest["fingerprint"] if "report" in manifest else None
+    return manifest["fingerprint"] + manifest.get("taken_out", "") if "report" in manifest else None
+
+
+def stage_of(folder: Path) -> str | None:
+    """The stage that made a finished folder; None where none did."""
+    manifest = _manifest(folder)
+    stage: str | None = manifest.get("stage") if "report" in manifest else None
+    return stage
 
 
 def report_of(folder: Path, stage: str) -> Any:
@@ -88,7 +98,7 @@ def run_stage(
         manifest = _manifest(partial)
         if "report" in manifest and (manifest["fingerprint"] == made_from or not out.exists()):
             _swap(partial, out)  # it was killed before the swap or within it
-        if made_by(out) == made_from:
+        if made_by(out) and _manifest(out)["fingerprint"] == made_from:
             shutil.rmtree(_hidden(out, "old"), ignore_errors=True)  # it was killed after the swap
             return _manifest(out)["report"]
         manifest = _manifest(partial)
@@ -104,6 +114,33 @@ def run_stage(
         write_json({"stage": stage, "fingerprint": made_from, "report": report}, partial / MANIFEST)
         _swap(partial, out)
         return report
+
+
+def change_report(folder: Path, report: Any, taken_out: str = "") -> None:
+    """Writes anew what the stage of a finished folder reports, after something was taken out of the folder.
+
+    Args:
+        taken_out: tells what is left from what was there: with it, all that was made from the folder counts as made from something else.
+            The stage itself does not: its work is not done again.
+    """
+    manifest = {**_manifest(folder), "report": report}
+    write_json({**manifest, "taken_out": taken_out} if taken_out else manifest, folder / MANIFEST)
+
+
+@contextmanager
+def settled(out: Path) -> Iterator[None]:
+    """Holds a stage's folder alone, once what a kill left beside it is ended: finished work is swapped in, unfinished work is removed.
+
+    Raises:
+        UserError: a run works there.
+    """
+    out = out.resolve()
+    with alone(_hidden(out, "lock"), out):
+        if not out.exists() and "report" in _manifest(_hidden(out, "partial")):
+            _hidden(out, "partial").rename(out)
+        for suffix in ("partial", "old"):
+            shutil.rmtree(_hidden(out, suffix), ignore_errors=True)
+        yield
 
 
 @contextmanager

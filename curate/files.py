@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
+import pyarrow
 import pyarrow.parquet
 
 
@@ -32,7 +33,15 @@ class ParquetStream:
 
     def write(self, table: pl.DataFrame) -> None:
         """Appends the table's rows, as a group of rows."""
-        rows = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._write(table.to_arrow(compat_level=pl.CompatLevel.oldest()))
+
+    def append(self, path: Path) -> None:
+        """Appends the rows of another such file, group by group."""
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                self._write(file.read_row_group(group))
+
+    def _write(self, rows: pyarrow.Table) -> None:
         if self._writer is None:
             options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
             self._writer = pyarrow.parquet.ParquetWriter(self._unfinished, rows.schema, **options)

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -34,17 +35,26 @@ class Forgotten:
         """These too; authors by their names, in any case."""
         return Forgotten(self.ids | set(ids), self.authors | {hash_author(name) for name in authors})
 
+    def joined(self, other: "Forgotten") -> "Forgotten":
+        """What is on either list."""
+        return Forgotten(self.ids | other.ids, self.authors | other.authors)
+
     def is_empty(self) -> bool:
         """Whether nothing is to be forgotten."""
         return not self.ids and not self.authors
 
     def holds(self, posts: pl.DataFrame) -> pl.Series:
         """Whether each post of a table with `id` and `author` is to be forgotten."""
-        found = posts["id"].is_in(list(self.ids)) if self.ids else pl.repeat(False, posts.height, eager=True)
+        found = posts["id"].is_in(self._listed).fill_null(False)
         if self.authors:
             names = [name for name in posts["author"].unique() if name is not None and hash_author(name) in self.authors]
             found |= posts["author"].is_in(names).fill_null(False)
         return found
+
+    @cached_property
+    def _listed(self) -> pl.Series:
+        """The ids as Polars has them: turned into a column once, not for every bucket."""
+        return pl.Series([list(self.ids)], dtype=pl.List(pl.String))
 
 
 def hash_author(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,9 @@ FILES = "files.json"
 """In a folder of posts: what was imported into it, file by file."""
 
 _EXCERPT = 200
+_HOPELESS = 1_000
+"""Bad records at the start of a file after which it is given up: one very long line may fill the first chunk."""
+
 _BASE = "what is there"
 
 
@@ -99,7 +103,7 @@ def import_table(
     """
     from curate.sources import tables
 
-    version = fingerprint("table", id(frame), columns)
+    version = fingerprint("table", time.time_ns(), columns)
     entry = Input(
         f"table-{version}",
         "table",
@@ -114,8 +118,8 @@ def import_table(
 
 def _import(named: Sequence[Input], out: Path, progress: Progress, add: bool, frames: Mapping[str, Iterable[Batch]]) -> Gathered:
     before = [Input.from_dict(entry["input"]) for entry in read_json(out / FILES).get("files", [])]
-    names = {entry.name for entry in named}
-    wanted_files = ([entry for entry in before if entry.name not in names] if add else []) + list(named)
+    asked = {entry.key for entry in named}
+    wanted_files = ([entry for entry in before if entry.key not in asked] if add else []) + list(named)
     if add and all(entry in before for entry in named):
         wanted_files = before
     kept = before if made_by(out) == _made_from(before) and wanted_files[: len(before)] == before else []
@@ -126,7 +130,7 @@ def _import(named: Sequence[Input], out: Path, progress: Progress, add: bool, fr
         kept = []
     new = wanted_files[len(kept) :]
     if not kept:
-        _require_there(new, out, names | set(frames))
+        _require_there([entry for entry in new if entry.key not in asked], out)
 
     def work(folder: Path, number: int, name: str) -> dict[str, Any]:
         if kept and number == 0:
@@ -139,7 +143,8 @@ def _import(named: Sequence[Input], out: Path, progress: Progress, add: bool, fr
         imported = (read_json(out / FILES)["files"] if kept else []) + [
             {"input": entry.to_dict(), "counts": count} for entry, count in zip(new, counts[bool(kept) :], strict=True)
         ]
-        report = _finish(folder, counts, buckets, wanted_files, keep_forgotten(out, folder))
+        _require_asked_for([entry for entry in imported if Input.from_dict(entry["input"]).key in asked])
+        report = _finish(folder, counts, buckets, len(wanted_files), keep_forgotten(out, folder))
         write_json({"files": imported}, folder / FILES)
         return report
 
@@ -152,15 +157,23 @@ def _made_from(files: Sequence[Input]) -> str:
     return fingerprint("posts", [entry.to_dict() for entry in files])
 
 
-def _require_there(files: Sequence[Input], out: Path, named: set[str]) -> None:
+def _require_there(files: Sequence[Input], out: Path) -> None:
     """All files are read again: those that were imported before must be there still."""
     for entry in files:
-        again = "://" in entry.name or entry.name.startswith("hub:") or Path(entry.name).exists()
-        if entry.name not in named and not again:
+        if not ("://" in entry.name or entry.name.startswith("hub:") or Path(entry.name).exists()):
             raise UserError(
                 f"{out}: was made from {entry.name} too. Other files changed, so that all must be read again, and this one is not there: "
                 "bring it back, or name another folder with --out"
             )
+
+
+def _require_asked_for(imported: Sequence[Mapping[str, Any]]) -> None:
+    """Files that hold nothing of what was asked for were named, or asked, by mistake."""
+    lines, posts = (sum(entry["counts"][name] for entry in imported) for name in ("lines", "posts"))
+    if lines and not posts:
+        asked = ", ".join(sorted({name for entry in imported for name in entry["input"]["wanted"]["communities"]})) or "the days asked for"
+        names = ", ".join(entry["input"]["name"] for entry in imported)
+        raise UserError(f"{names}: {lines} lines, and none of them is of {asked}; check the name and the days")
 
 
 def _take_over(out: Path, folder: Path) -> dict[str, Any]:
@@ -173,10 +186,11 @@ def _take_over(out: Path, folder: Path) -> dict[str, Any]:
 
 def _import_one(entry: Input, batches: Iterable[Batch], folder: Path, number: int, buckets: int, progress: Progress) -> dict[str, int]:
     counts = dict.fromkeys(_COUNTS, 0)
+    first: Reject | None = None
     keeps = entry.wanted.keeps() if entry.wanted != Wanted() else None
     with (
         store.PostWriter(folder, buckets, number) as writer,
-        (folder / f"rejects-{number:04d}.jsonl").open("w", encoding="utf-8") as rejects,
+        (folder / f"rejects-{number:04d}.jsonl").open("w", encoding="utf-8", errors="backslashreplace") as rejects,
     ):
         for batch in batches:
             posts = batch.posts if keeps is None else batch.posts.filter(keeps)
@@ -188,23 +202,21 @@ def _import_one(entry: Input, batches: Iterable[Batch], folder: Path, number: in
             counts["rejects"] += sum(reject.rows for reject in batch.rejects)
             counts["not_asked_for"] += batch.passed_over + batch.posts.height - posts.height
             progress(f"import {Path(entry.name).name}", counts["lines"], 0)
-            if counts["lines"] == counts["rejects"] > 0:
-                first = batch.rejects[0]
-                raise UserError(
-                    f"{entry.name}: read as {entry.source}, and none of its first {counts['lines']} records is a post "
-                    f"(row {first.row}: {first.reason}); if it is of another kind, name that with --source"
-                )
+            first = first or next(iter(batch.rejects), None)
+            if counts["lines"] == counts["rejects"] >= _HOPELESS:
+                break
+    if first and counts["lines"] == counts["rejects"]:
+        raise UserError(
+            f"{entry.name}: read as {entry.source}, and none of its first {counts['lines']} records is a post "
+            f"(row {first.row}: {first.reason}); if it is of another kind, name that with --source"
+        )
     if not counts["lines"] and entry.source != "journal":
         raise UserError(f"{entry.name}: is empty: it holds no line; fetch it again or leave it out")
     return counts
 
 
-def _finish(folder: Path, counts: list[dict[str, Any]], buckets: int, files: Sequence[Input], forgotten: Forgotten) -> dict[str, Any]:
+def _finish(folder: Path, counts: list[dict[str, Any]], buckets: int, files: int, forgotten: Forgotten) -> dict[str, Any]:
     total = {name: sum(count[name] for count in counts) for name in _COUNTS}
-    if not total["posts"] and not total["forgotten"]:
-        asked = ", ".join(sorted({name for entry in files for name in entry.wanted.communities})) or "the days asked for"
-        names = ", ".join(entry.name for entry in files)
-        raise UserError(f"{names}: {total['lines']} lines, and none of them is of {asked}; check the name and the days")
     dropped = drop_superfluous(folder, forgotten)
     _join_rejects(folder)
     posts = total["posts"] - dropped.repeated - dropped.replaced - dropped.forgotten
@@ -219,7 +231,7 @@ def _finish(folder: Path, counts: list[dict[str, Any]], buckets: int, files: Seq
         "replaced": total["replaced"] + dropped.replaced,
         "forgotten": total["forgotten"] + dropped.forgotten,
         "buckets": buckets,
-        "files": len(files),
+        "files": files,
     }
 
 

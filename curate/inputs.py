@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from curate.sources.catalogue import FILES, file_source, recognise
-from curate.sources.compressed import kind_of
-from curate.sources.place import Place, expand, files_in
+from curate.sources.compressed import kind_of, read_lines
+from curate.sources.place import STDIN, Place, expand, files_in
 from curate.sources.source import Wanted
 from formats.errors import UserError
 
@@ -36,6 +36,12 @@ class Input:
     json_bytes: int
     wanted: Wanted = field(default_factory=Wanted)
     columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What another version of the same input has in common with it; standard input is another one each time."""
+        once = self.version if self.name == STDIN else ""
+        return self.name, self.wanted, tuple(sorted(self.columns.items())), once
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -100,7 +106,7 @@ def _input(place: Place, wanted: Wanted, columns: Mapping[str, str], source: str
 
 def _unknown(place: Place) -> str:
     head = place.head()
-    if not head.raw:
+    if not head.text and next(read_lines(place), None) is None:  # which tells of a damaged file itself
         return f"{place.name}: is empty: it holds no line; fetch it again or leave it out"
     start = head.text or head.raw
     return (

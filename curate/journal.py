@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from curate.sources.journal import HEADER
 from curate.sources.source import Failure
 
 _SEGMENT = "segment-{:05d}.ndjson"
+_EMPTY = len(HEADER) + 1
+"""Bytes of a segment that holds no post."""
 
 
 def journal_folder(posts: Path) -> Path:
@@ -74,6 +77,9 @@ class JournalWriter:
             number = 1 + max((int(path.stem.removeprefix("segment-")) for path in segments(posts)), default=0)
             self.scrape.segment, self.scrape.committed, self.scrape.open = _SEGMENT.format(number), 0, True
             self.scrape.failures = []
+            write_json(asdict(self.scrape), self._path)  # before there is a segment: none is there that no scrape knows of
+        if self.scrape.committed <= _EMPTY:
+            self.scrape.committed = 0
         self._file = (self._folder / self.scrape.segment).open("ab")
         self._file.truncate(self.scrape.committed)
         if not self.scrape.committed:
@@ -91,10 +97,11 @@ class JournalWriter:
         """Ends the run; the segment is not appended to any more. What the source remembers after its last page counts if it finished."""
         if finished:
             self._save()
-        write_json({**read_json(self._path), "open": False, "finished": finished}, self._path)
-        self._file.close()
-        if self.scrape.committed == len(HEADER) + 1:
-            (self._folder / self.scrape.segment).unlink()  # no post was new
+        with suppress(OSError):  # a full disk, of which the page that was not saved told already
+            self._file.close()
+        saved = read_json(self._path)
+        _cut_back(self._folder / self.scrape.segment, saved["committed"])
+        write_json({**saved, "open": False, "finished": finished}, self._path)
 
     def _save(self) -> None:
         self._file.flush()
@@ -107,6 +114,13 @@ class JournalWriter:
         for path in self._folder.glob("*.json"):
             other = read_json(path)
             if path != self._path and other.get("open"):
-                with (self._folder / other["segment"]).open("ab") as file:
-                    file.truncate(other["committed"])
+                _cut_back(self._folder / other["segment"], other["committed"])
                 write_json({**other, "open": False}, path)
+
+
+def _cut_back(segment: Path, committed: int) -> None:
+    """Leaves of a segment what belongs to saved pages; one without a post is removed."""
+    if committed <= _EMPTY:
+        segment.unlink(missing_ok=True)
+    else:
+        os.truncate(segment, committed)

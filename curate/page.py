@@ -61,6 +61,8 @@ def report_page(run: dict[str, Any], out: Path) -> str:
     if "train" in stages:
         figures = training_lines(stages["train"]["counts"])
         parts += ["<h2>Training</h2>", f"<pre>{escape(chr(10).join(figures))}</pre>"]
+    if run.get("trained_on_forgotten"):
+        parts.append("<p><strong>Some of the samples were forgotten after this training. Weights cannot forget: train again.</strong></p>")
     if "eval" in stages:
         parts += ["<h2>Base and adapter</h2>", *_evaluation(stages["eval"]["counts"])]
     title = f"<title>{escape(run['name'])} — Lorum</title>"

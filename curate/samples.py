@@ -19,7 +19,6 @@ from formats.samples import TEMPLATE_FILE
 from formats.template import Template
 
 CARD_FILE = "README.md"
-ROWS_PER_GROUP = 50_000
 
 RENDERED_AT_ONCE = 10_000
 """Conversations: rendering holds their texts several times over."""
@@ -113,13 +112,11 @@ def _card(splits: Sequence[str]) -> str:
 def _join(folder: Path, name: str) -> None:
     """Puts a split's parts into one file, streaming. Where a killed run got so far, the file is there and the parts may not."""
     parts, path = sorted(folder.glob(f".{name}-*.parquet")), folder / f"{name}.parquet"
-    if not path.exists():
-        unfinished = path.with_name(f".{path.name}.tmp")
-        if len(parts) == 1:
-            unfinished = parts[0]
-        else:
-            rows = pl.scan_parquet(parts, glob=False)
-            rows.sink_parquet(unfinished, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP)
-        unfinished.rename(path)
+    if not path.exists() and len(parts) == 1:
+        parts[0].rename(path)
+    elif not path.exists():
+        with ParquetStream(path) as whole:
+            for part in parts:
+                whole.append(part)
     for part in parts:
         part.unlink(missing_ok=True)

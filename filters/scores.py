@@ -21,7 +21,7 @@ def score_texts(texts: pl.Series, scorer: Scorer, kept_in: Path, on_progress: Ca
     before included.
     """
     texts = texts.fill_null("")
-    hashes = pl.Series("hash", [xxhash.xxh3_128_digest(text.encode()) for text in texts], pl.Binary)
+    hashes = hash_texts(texts)
     wanted = pl.DataFrame({"hash": hashes, "text": texts}).unique("hash", keep="first", maintain_order=True)
     folder = kept_in / scorer.key
     known = _known(folder, wanted, scorer)
@@ -36,6 +36,31 @@ def score_texts(texts: pl.Series, scorer: Scorer, kept_in: Path, on_progress: Ca
         if on_progress:
             on_progress(done, wanted.height)
     return hashes.to_frame().join(pl.concat(found), on="hash", how="left", maintain_order="left").drop("hash")
+
+
+def hash_texts(texts: pl.Series) -> pl.Series:
+    """The hashes by which the scores of texts are kept."""
+    return pl.Series("hash", [xxhash.xxh3_128_digest(text.encode()) for text in texts], pl.Binary)
+
+
+def count_scores(hashes: pl.Series, kept_in: Path) -> int:
+    """How many scores of texts with these hashes are kept in a folder, of all scorers."""
+    return sum(pl.scan_parquet(part).select(pl.col("hash").is_in(hashes.implode()).sum()).collect().item() for part in _parts(kept_in))
+
+
+def drop_scores(hashes: pl.Series, kept_in: Path) -> None:
+    """Drops what is kept of texts with these hashes, of all scorers; a text that somebody else wrote too is scored again when needed."""
+    for part in _parts(kept_in):
+        kept = pl.read_parquet(part)
+        left = kept.filter(~pl.col("hash").is_in(hashes.implode()))
+        if left.height < kept.height:
+            unfinished = part.with_name(f".{part.name}.tmp")
+            left.write_parquet(unfinished)
+            unfinished.replace(part)
+
+
+def _parts(kept_in: Path) -> list[Path]:
+    return sorted(kept_in.glob("*/*.parquet"))
 
 
 def _known(folder: Path, wanted: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:

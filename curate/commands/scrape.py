@@ -1,18 +1,26 @@
 """lorum scrape."""
 
+import datetime
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from curate.commands.gather import DAY, day
 from curate.console import Reporter, common_options
 from curate.sources.catalogue import LIVE
+from curate.sources.discourse_request import PERIODS
+from curate.sources.hackernews_request import ALGOLIA, FIREBASE, LISTS, TAGS
+from curate.sources.lemmy_request import SORTS as LEMMY_SORTS
 from curate.sources.reddit_request import SEARCH_SORTS, SORTS, TIMES
 
 FAILURES_SHOWN = 5
 
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of posts to write, or to add to.")
+
+SINCE = click.option("--since", type=DAY, help="Threads opened on this day or later.")
+UNTIL = click.option("--until", type=DAY, help="Threads opened before this day.")
 
 
 @click.group("scrape")
@@ -83,3 +91,122 @@ def reddit(
 
     sort = sort or ("new" if search is None else "relevance")
     return _scrape("reddit", Request(subreddits, sort, window, limit, search, users, threads, comments, site), out, as_json, quiet)
+
+
+@scrape_command.command("hackernews", short_help=LIVE["hackernews"])
+@click.option("--search", metavar="WORDS", help='Stories that a search finds; "" finds all.')
+@click.option("--list", "listed", type=click.Choice(LISTS), help="Stories of a list, 500 at most.")
+@click.option("--user", metavar="NAME", help="Stories in which this user wrote, with all their comments.")
+@click.option("--id", "ids", type=click.IntRange(1), multiple=True, help="A single item and what answers it. May be repeated.")
+@click.option("--tag", default="story", show_default=True, type=click.Choice(TAGS), help="Which stories --search finds.")
+@click.option("--by", default="date", show_default=True, type=click.Choice(["date", "relevance"]), help="Relevance ends at 1,000 stories.")
+@click.option("--min-comments", default=0, show_default=True, type=click.IntRange(0), help="Of the stories that --search finds.")
+@SINCE
+@UNTIL
+@click.option("--limit", type=click.IntRange(1), help="Stories at most. [default: all]")
+@click.option("--algolia-url", default=ALGOLIA, hidden=True)
+@click.option("--firebase-url", default=FIREBASE, hidden=True)
+@OUT
+@common_options
+def hackernews(
+    search: str | None,
+    listed: str | None,
+    user: str | None,
+    ids: tuple[int, ...],
+    tag: str,
+    by: str,
+    min_comments: int,
+    since: datetime.datetime | None,
+    until: datetime.datetime | None,
+    limit: int | None,
+    algolia_url: str,
+    firebase_url: str,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Fetch stories of Hacker News with all their comments: of a search, a list, a user, or single ones.
+
+    Needs no account. Scores of comments are not public. Run again, it fetches what is new, and stories that got more comments.
+
+    \b
+    Examples:
+      lorum scrape hackernews --search kettle --min-comments 5 --limit 50 --out posts
+      lorum scrape hackernews --list best --out posts
+    """
+    from curate.sources.hackernews_request import Request
+
+    request = Request(search, tag, by, user, listed, ids, day(since), day(until), min_comments, limit, algolia_url, firebase_url)
+    return _scrape("hackernews", request, out, as_json, quiet)
+
+
+@scrape_command.command("discourse", short_help=LIVE["discourse"])
+@click.argument("site", metavar="URL")
+@click.option("--category", metavar="PATH", help="Topics of a category, as in its address behind /c/: brewing, or tea/green/7.")
+@click.option("--tag", metavar="NAME", help="Topics with this tag.")
+@click.option("--top", type=click.Choice(PERIODS), help="The top topics of a period, instead of the latest.")
+@click.option("--topic", "topics", type=click.IntRange(1), multiple=True, metavar="ID", help="A single topic. May be repeated.")
+@SINCE
+@UNTIL
+@click.option("--limit", type=click.IntRange(1), help="Topics at most. [default: all]")
+@OUT
+@common_options
+def discourse(
+    site: str,
+    category: str | None,
+    tag: str | None,
+    top: str | None,
+    topics: tuple[int, ...],
+    since: datetime.datetime | None,
+    until: datetime.datetime | None,
+    limit: int | None,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Fetch topics of a Discourse forum with all their posts: the latest, of a category, with a tag, or single ones.
+
+    URL is the forum's address. A forum for members only needs an API key, in DISCOURSE_API_KEY and DISCOURSE_API_USERNAME. Run again, it
+    fetches the topics that were bumped since.
+
+    \b
+    Example:
+      lorum scrape discourse https://forum.example --category brewing --limit 100 --out posts
+    """
+    from curate.sources.discourse_request import Request
+
+    return _scrape("discourse", Request(site, category, tag, top, topics, day(since), day(until), limit), out, as_json, quiet)
+
+
+@scrape_command.command("lemmy", short_help=LIVE["lemmy"])
+@click.argument("instance", metavar="URL")
+@click.argument("communities", nargs=-1, required=True, metavar="COMMUNITY…")
+@click.option("--sort", default="new", show_default=True, type=click.Choice(list(LEMMY_SORTS)), help="Which posts come first.")
+@SINCE
+@UNTIL
+@click.option("--limit", type=click.IntRange(1), help="Posts of each community at most. [default: all]")
+@OUT
+@common_options
+def lemmy(
+    instance: str,
+    communities: tuple[str, ...],
+    sort: str,
+    since: datetime.datetime | None,
+    until: datetime.datetime | None,
+    limit: int | None,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Fetch posts of a Lemmy instance's communities with all their comments.
+
+    URL is the instance's address; a COMMUNITY is NAME, or NAME@INSTANCE for one of another instance. Needs no account. Run again, it
+    fetches the posts that were commented on or edited since.
+
+    \b
+    Example:
+      lorum scrape lemmy https://lemmy.example tea kettles@other.example --limit 100 --out posts
+    """
+    from curate.sources.lemmy_request import Request
+
+    return _scrape("lemmy", Request(instance, communities, sort, day(since), day(until), limit), out, as_json, quiet)

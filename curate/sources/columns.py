@@ -46,6 +46,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 
 assert SYNONYMS.keys() <= POSTS.keys() | {"prompt"}
 
+_OURS = {name: ours for ours, others in SYNONYMS.items() for name in (ours, *others)}
+
 _TOLD_APART = ("id", "thread_id", "parent_id", "text", "prompt", "author")
 """Where two columns could be meant, these are asked for; of the others the likeliest is taken."""
 
@@ -128,7 +130,7 @@ def _shape(names: Mapping[str, str], asked: Mapping[str, str]) -> Shape | None:
 def _check(table: str, found: Sequence[str], asked: Mapping[str, str]) -> None:
     for ours, theirs in asked.items():
         if ours not in SYNONYMS:
-            near = [name for name in SYNONYMS if _plain(ours) in map(_plain, SYNONYMS[name])] or _near([ours], list(SYNONYMS))
+            near = [_OURS[name] for name in _near([ours], list(_OURS))]
             hint = f"did you mean {near[0]}={theirs}? " if near else ""
             raise UserError(f"--map {ours}={theirs}: posts have no column {ours}; {hint}they have {', '.join(SYNONYMS)}")
         if theirs and theirs not in found:
@@ -161,7 +163,7 @@ def _unmatched(table: str, found: Sequence[str], names: Mapping[str, str], uncle
     for ours in missing:
         near = _near([ours, *SYNONYMS[ours]], open_)
         adds.append(f"--map {ours}={_quoted(near[0]) if near else 'COLUMN'}")
-    return f"{table}: cannot tell its columns: found {listed}; {'; '.join(needs)}; say it with {' '.join(adds)}"
+    return f"{table}: cannot tell its columns: found {listed or 'none'}; {'; '.join(needs)}; say it with {' '.join(adds)}"
 
 
 def _quoted(name: str) -> str:

@@ -6,7 +6,7 @@ import lzma
 import queue
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import BinaryIO, cast
 
@@ -170,8 +170,11 @@ def _decompressed(file: BinaryIO) -> Iterator[bytes]:
         yield from _zstd_frames(start, file)
     elif kind == "zst_blocks":
         yield from zst_blocks.read_rows(start, file)
+    elif kind in _STREAMS:
+        yield from _streams(_Rejoined(start, file), _STREAMS[kind])
     else:
-        reader = _opened(_Rejoined(start, file), kind)
+        whole = _Rejoined(start, file)
+        reader = gzip.GzipFile(fileobj=cast(BinaryIO, whole)) if kind == "gz" else whole
         while block := reader.read(_BLOCK):
             yield block
 
@@ -194,16 +197,23 @@ class _Rejoined:
         return taken
 
 
-def _opened(file: _Rejoined, kind: str) -> "_Rejoined | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile":
-    match kind:
-        case "gz":
-            return gzip.GzipFile(fileobj=cast(BinaryIO, file))
-        case "bz2":
-            return bz2.BZ2File(cast(BinaryIO, file))
-        case "xz":
-            return lzma.LZMAFile(cast(BinaryIO, file))
-        case _:
-            return file
+_STREAMS = {"bz2": bz2.BZ2Decompressor, "xz": lzma.LZMADecompressor}
+
+
+def _streams(file: _Rejoined, new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> Iterator[bytes]:
+    """Every stream of a bzip2 or XZ file, with zeros between them allowed.
+
+    Python's own readers end without a word where what follows a stream is none, as where a stream is damaged in its first bytes.
+    """
+    pending = b""
+    while pending or (pending := file.read(_READ)):
+        stream = new()
+        while not stream.eof:
+            yield stream.decompress(pending, _BLOCK)
+            pending = b""
+            if stream.needs_input and not stream.eof and not (pending := file.read(_READ)):
+                raise EOFError("the last stream is incomplete")
+        pending = stream.unused_data.lstrip(b"\0")
 
 
 def _zstd_frames(start: bytes, file: BinaryIO) -> Iterator[bytes]:

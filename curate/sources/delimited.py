@@ -5,12 +5,11 @@ A record that breaks the rules ends where its line does, so that an unclosed quo
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 
 import polars as pl
 
 from curate.sources.compressed import read_lines
+from curate.sources.dialect import BYTE_ORDER_MARK, Dialect
 from curate.sources.ndjson import ROW
 from curate.sources.place import Place
 from curate.sources.source import Reject
@@ -19,109 +18,7 @@ from curate.sources.table import Part
 LONGEST_RECORD = 32 << 20
 """Bytes: as long as a line may be. A quoted field that is still open then is taken for one that nobody closed."""
 
-_DELIMITERS = (b",", b"\t", b";", b"|")
-_MARK = b"\xef\xbb\xbf"
-"""The byte order mark with which spreadsheets begin a file in UTF-8."""
-
-_NAME = re.compile(r"[^\x00-\x1f{}<>]{1,100}")
-"""What a column may be called, so that prose and programs are not taken for tables."""
-
 _BLANK = re.compile(rb"(?:[ \t]*\r?\n)++")
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How the fields of a file are told apart, and what its header calls them.
-
-    Args:
-        quotes: whether a field may stand in double quotes; in some tab-separated files a quote is but a quote.
-        escape: the backslash, where it stands before a quote within a quoted field (else the quote is doubled).
-    """
-
-    delimiter: bytes
-    quotes: bool = True
-    escape: bytes = b""
-    header: tuple[str, ...] = field(default=(), compare=False)
-
-    @cached_property
-    def record(self) -> re.Pattern[bytes]:
-        """A whole record with its line end; a blank line is none."""
-        return re.compile(self._record, re.DOTALL)
-
-    @cached_property
-    def records(self) -> re.Pattern[bytes]:
-        """As many whole records as there are."""
-        return re.compile(rb"(?:" + self._record + rb")*+", re.DOTALL)
-
-    @cached_property
-    def open_end(self) -> re.Pattern[bytes]:
-        """The beginning of a record whose last field is quoted and not closed before the text ends."""
-        return re.compile(rb"(?:" + self._field + re.escape(self.delimiter) + rb")*+" + self._quoted + rb"\Z", re.DOTALL)
-
-    @property
-    def _quoted(self) -> bytes:
-        return rb'"(?:[^"\\]++|""|\\.)*+' if self.escape else rb'"(?:[^"]++|"")*+'
-
-    @property
-    def _field(self) -> bytes:
-        end = re.escape(self.delimiter)
-        if not self.quotes:
-            return rb"[^\n" + end + rb"]*+"
-        return rb"(?:" + self._quoted + rb'"(?=' + end + rb'|\r?\n)|[^"\n' + end + rb"][^\n" + end + rb"]*+|)"
-
-    @property
-    def _record(self) -> bytes:
-        return rb"(?!\r?\n)" + self._field + rb"(?:" + re.escape(self.delimiter) + self._field + rb")*+\n"
-
-
-def sniff(text: bytes) -> Dialect | None:
-    """The dialect of a file that begins like this; None where it has no header of at least two names."""
-    text = text.removeprefix(_MARK)
-    text = text[: text.rfind(b"\n") + 1] or text + b"\n"
-    found = [(header, delimiter) for delimiter in _DELIMITERS if (header := _header(text, Dialect(delimiter)))]
-    if not found:
-        return None
-    header, delimiter = max(found, key=lambda pair: len(pair[0]))
-    dialects = [Dialect(delimiter), Dialect(delimiter, escape=b"\\"), *([Dialect(delimiter, quotes=False)] if delimiter == b"\t" else [])]
-    best = max(dialects, key=lambda dialect: _span(text, dialect))
-    return Dialect(best.delimiter, best.quotes, best.escape, header)
-
-
-def _span(text: bytes, dialect: Dialect) -> int:
-    """How far into the text whole records of that dialect go; a field may be open at its end."""
-    whole = dialect.records.match(text)
-    assert whole is not None, "no records are some"
-    return len(text) if dialect.open_end.match(text, whole.end()) else whole.end()
-
-
-def _header(text: bytes, dialect: Dialect) -> tuple[str, ...] | None:
-    first = dialect.record.match(text)
-    if not first:
-        return None
-    try:
-        names = _fields(first.group(), dialect)
-    except UnicodeDecodeError:
-        return None
-    good = len(names) > 1 and all(_NAME.fullmatch(name) for name in names if name) and any(names)
-    return _distinct(names) if good else None
-
-
-def _fields(record: bytes, dialect: Dialect) -> list[str]:
-    import csv
-
-    text = record.decode().rstrip("\r\n")
-    return [name.strip() for name in next(csv.reader([text], delimiter=dialect.delimiter.decode(), strict=True), [])]
-
-
-def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The header with names for the columns that lack one (as for an index that pandas wrote) or share one."""
-    seen: set[str] = set()
-    distinct = []
-    for number, name in enumerate(names, 1):
-        own = name if name and name not in seen else f"{name or 'column'}_{number}"
-        seen.add(own)
-        distinct.append(own)
-    return tuple(distinct)
 
 
 def read(place: Place, dialect: Dialect, names: Mapping[str, str]) -> Iterator[Part]:
@@ -137,7 +34,7 @@ def read(place: Place, dialect: Dialect, names: Mapping[str, str]) -> Iterator[P
         following = next(chunks, None)
         text = rest + chunk
         if not row:
-            text = text.removeprefix(_MARK)
+            text = text.removeprefix(BYTE_ORDER_MARK)
             header = dialect.record.match(text if text.endswith(b"\n") else text + b"\n")
             text, row = text[header.end() :] if header else text, 1
         part, rows, rest = _part(text, following is None, row + 1, dialect, names)
@@ -175,7 +72,7 @@ def _part(text: bytes, last: bool, first: int, dialect: Dialect, names: Mapping[
         elif (rest := _rest(text, at, last, dialect)) is not None:
             break
         else:
-            reason = "a quoted field is not closed" if dialect.open_end.match(text, at) else "a quote within a quoted field is not doubled"
+            reason = _fault(text, at, dialect)
             end = text.find(b"\n", at) + 1
             rejects.append(Reject(row, reason, text[at:end].decode(errors="replace").rstrip()))
             row, at = row + 1, end
@@ -189,6 +86,14 @@ def _rest(text: bytes, at: int, last: bool, dialect: Dialect) -> bytes | None:
         return b""
     goes_on = not last and len(text) - at <= LONGEST_RECORD and dialect.quotes and dialect.open_end.match(text, at)
     return text[at:] if goes_on else None
+
+
+def _fault(text: bytes, at: int, dialect: Dialect) -> str:
+    """Why no record begins there."""
+    if dialect.open_end.match(text, at):
+        return "a quoted field is not closed"
+    line = text[at : text.find(b"\n", at)].removesuffix(b"\r")
+    return "a carriage return outside quotes" if b"\r" in line else "a quote within a quoted field is not doubled"
 
 
 def _is_utf8(text: bytes) -> bool:

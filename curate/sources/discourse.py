@@ -4,7 +4,6 @@ Ids are `dc_HOST_` and the post's number, which is the forum's own and stays whe
 the topic's number. A community is `HOST/CATEGORY`, or `HOST/CATEGORY/SUBCATEGORY`.
 """
 
-import datetime
 import os
 import time
 from collections.abc import Iterator
@@ -13,13 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from curate.sources.discourse_post import Topic, row
+from curate.sources.discourse_request import Request
 from curate.sources.patience import Patience, SourceDown
 from curate.sources.rest import RefusedError, Rest, checked_address, epoch, first_second
 from curate.sources.source import Page
 from curate.sources.walk import Row, Thread, walk
 from formats.errors import UserError
-
-PERIODS = ("all", "yearly", "quarterly", "monthly", "weekly", "daily")
 
 _PAUSE_S = 1.0
 """A forum allows 200 requests a minute from one address unless its owners say otherwise; a minute of ours has 60 at most."""
@@ -31,35 +29,11 @@ _REGULAR = frozenset((1, 2))
 """Types of posts that somebody wrote for all: posts, and moderators' remarks. The others are notices (closed, moved) and whispers."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """Which topics are asked for: the latest of the forum, of a category or of a tag, the top ones, or single ones.
-
-    Args:
-        site: the forum's address.
-        category: as in its address behind `/c/`: `brewing`, `brewing/5` or `brewing/green/7`.
-        tag: as in its address behind `/tag/`.
-        top: the best of a period, one of `PERIODS`, instead of the latest.
-        topics: numbers of topics.
-        since: days on which topics were opened; `until` is not included.
-        limit: topics at most.
-    """
-
-    site: str
-    category: str | None = None
-    tag: str | None = None
-    top: str | None = None
-    topics: tuple[int, ...] = ()
-    since: datetime.date | None = None
-    until: datetime.date | None = None
-    limit: int | None = None
-
-
 def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterator[Page]:
     """Topics with their posts, topic by topic; see `curate.sources.source.LiveSource`.
 
-    A topic is fetched again when it was bumped after it was fetched. Notices and whispers are passed over; `state["passed_over"]` counts them.
-    A key is taken from DISCOURSE_API_KEY and DISCOURSE_API_USERNAME.
+    A topic is fetched again when it was bumped after it was fetched. Notices and whispers are passed over, and counted in
+    `state["passed_over"]`. A key is taken from DISCOURSE_API_KEY and DISCOURSE_API_USERNAME.
 
     Raises:
         UserError: only members may read the forum, there is no such category or tag, or this is no Discourse.
@@ -86,9 +60,10 @@ class _Scrape:
             f"/c/{quote(request.category.strip('/'))}/l" if request.category else f"/tag/{quote(request.tag, '')}/l" if request.tag else ""
         )
         view = "top" if request.top else "latest"
-        period = {"period": request.top} if request.top else {}
+        params: list[tuple[str, str | int]] = [("page", page), ("no_definitions", "true")]
+        params += [("period", request.top)] if request.top else []
         try:
-            answer = self.forum.get(f"{scope}/{view}.json", {"page": page, "no_definitions": "true", **period})
+            answer = self.forum.get(f"{scope}/{view}.json", params)
         except RefusedError as error:
             raise self._refusal(error, page) from error
         listed = answer["topic_list"]["topics"]
@@ -104,7 +79,7 @@ class _Scrape:
         except RefusedError as error:
             if error.code == "not_logged_in":
                 raise self._refusal(error, 0) from error
-            return [Thread(str(number), 0, {"refused": error})], others or None
+            return [Thread(str(number), 0)], others or None
         return [Thread(str(number), _activity(topic), topic)], others or None
 
     def _is_in_time(self, topic: dict[str, Any]) -> bool:
@@ -128,8 +103,6 @@ class _Scrape:
         return UserError(f"{error}; is {self.forum.base} the address of a Discourse forum?")
 
     def fetch(self, thread: Thread) -> Iterator[list[Row]]:
-        if "refused" in thread.item:
-            raise thread.item["refused"]
         answer = thread.item or self.forum.get(f"/t/{thread.key}.json", {"include_raw": "true"})
         topic = Topic.read(answer, self.forum.base, self._category(answer.get("category_id")))
         numbers: dict[int, int] = {}
@@ -147,38 +120,41 @@ class _Scrape:
         yield first
         path = f"/t/{answer['id']}"
         size = min(max(int(answer.get("chunk_size") or _CHUNK), 1), 100)
+        have = {post["id"] for post in first}
         if "stream" not in stream:  # more than 10,000 posts
             page = 2
-            while posts := self._page(path, page):
-                yield posts
+            while fresh := [post for post in self._page(path, page) if post["id"] not in have]:
+                yield fresh
+                have.update(post["id"] for post in fresh)
                 page += 1
             return
-        have = {post["id"] for post in first}
         missing = [number for number in stream["stream"] if number not in have]
         for start in range(0, len(missing), size):
-            wanted = [("post_ids[]", number) for number in missing[start : start + size]]
+            wanted: list[tuple[str, str | int]] = [("post_ids[]", number) for number in missing[start : start + size]]
             posts = self.forum.get(f"{path}/posts.json", [*wanted, ("include_raw", "true")])["post_stream"]["posts"]
             yield sorted(posts, key=lambda post: post["post_number"])
 
     def _page(self, path: str, page: int) -> list[dict[str, Any]]:
         try:
-            posts: list[dict[str, Any]] = self.forum.get(f"{path}.json", {"page": page, "include_raw": "true"})["post_stream"]["posts"]
+            answer = self.forum.get(f"{path}.json", [("page", page), ("include_raw", "true")])
         except RefusedError as error:
             if error.status == 404:
                 return []
             raise
+        posts: list[dict[str, Any]] = answer["post_stream"]["posts"]
         return posts
 
     def _category(self, number: int | None) -> str:
         """The path of a category's slugs; its number where the forum does not tell them. Asked for once, and remembered."""
         known: dict[str, str] = self.state.setdefault("categories", {})
         if number is not None and str(number) not in known:
+            known[str(number)] = str(number)
             try:
                 category = self.forum.get(f"/c/{number}/show.json")["category"]
                 above = self._category(category["parent_category_id"]) + "/" if category.get("parent_category_id") else ""
                 known[str(number)] = above + (category.get("slug") or str(number))
-            except RefusedError:
-                known[str(number)] = str(number)
+            except (RefusedError, KeyError, TypeError):
+                pass
         return known.get(str(number), "uncategorized")
 
 

@@ -4,25 +4,20 @@ Ids are `hn_` and the item's number; stories and comments share one space. Both 
 request; where Algolia does not have it yet, it is gathered item by item from the official API.
 """
 
-import datetime
 import html
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from curate.sources.hackernews_request import Request
 from curate.sources.html_text import plain_text
 from curate.sources.patience import Patience
 from curate.sources.rest import RefusedError, Rest, epoch, first_second
 from curate.sources.source import Page
 from curate.sources.walk import Row, Thread, walk
-from formats.errors import UserError
 
 SOURCE = "hackernews"
-LISTS = ("top", "new", "best", "ask", "show", "job")
-TAGS = ("story", "ask_hn", "show_hn", "poll", "job", "front_page")
-"""What Algolia tags stories with."""
-
 HITS = 100
 """Stories of one search request. Algolia shows the first 1,000 hits of a query only, so that searches by date go on by date."""
 
@@ -32,48 +27,15 @@ _PAUSE_S = 0.4
 """Algolia allows 10,000 requests an hour, which is one in 0.36 seconds; the official API names no limit."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """Which stories are asked for: those of a search, or of a user, or of a list, or single ones.
-
-    Args:
-        search: words; an empty text finds all.
-        tag: only stories of this kind, one of `TAGS`.
-        by: `date` (newest first, without end) or `relevance` (1,000 at most).
-        user: threads in which this user wrote.
-        listed: one of `LISTS`.
-        ids: items; a comment's number brings the comment and what answers it.
-        since: days of the stories (with `user`, of what they wrote); `until` is not included.
-        min_comments: of a story, for searches.
-        limit: stories at most.
-    """
-
-    search: str | None = None
-    tag: str = "story"
-    by: str = "date"
-    user: str | None = None
-    listed: str | None = None
-    ids: tuple[int, ...] = ()
-    since: datetime.date | None = None
-    until: datetime.date | None = None
-    min_comments: int = 0
-    limit: int | None = None
-    algolia: str = "https://hn.algolia.com/api/v1"
-    firebase: str = "https://hacker-news.firebaseio.com/v0"
-
-
 def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterator[Page]:
     """Stories with their comments, story by story; see `curate.sources.source.LiveSource`.
 
     A story is fetched again when it has more comments than when it was fetched.
 
     Raises:
-        UserError: nothing is asked for, or more than one of search, user, list and ids.
+        UserError: what answers is not Hacker News.
         SourceDown: an API does not answer.
     """
-    asked = [request.search is not None, request.user is not None, request.listed is not None, bool(request.ids)]
-    if sum(asked) != 1:
-        raise UserError("hackernews: ask for one of a search, a user, a list, or ids")
     scrape = _Scrape(request, Rest(request.algolia, patience, _PAUSE_S), Rest(request.firebase, patience, _PAUSE_S))
     if request.listed or request.ids:
         return walk("Hacker News", scrape.items, scrape.fetch, state, request.limit)
@@ -88,15 +50,16 @@ class _Scrape:
     firebase: Rest
 
     def newest(self, place: Any) -> tuple[list[Thread], Any]:
-        """Hits by date, from the second on in which the last ones were written: the hits of that second are told by their ids."""
-        until, shown = place or (None, [])
-        filters = [f"created_at_i<={until}"] if until else []
-        hits = self._hits("/search_by_date", filters, 0)
-        fresh = [hit for hit in hits if hit["objectID"] not in shown]
-        if len(hits) < HITS or not fresh:
-            return self._threads(fresh), None
+        """Hits by date: those written until a second, a page of them, without those of that second that were shown before."""
+        until, page, shown = place or (None, 0, [])
+        hits = self._hits("/search_by_date", [f"created_at_i<={until}"] if until is not None else [], page)
+        threads = self._threads([hit for hit in hits if hit["objectID"] not in shown])
+        if len(hits) < HITS:
+            return threads, None
         oldest = min(int(hit["created_at_i"]) for hit in hits)
-        return self._threads(fresh), [oldest, [hit["objectID"] for hit in hits if hit["created_at_i"] == oldest]]
+        if oldest == until:
+            return threads, [until, page + 1, shown]
+        return threads, [oldest, 0, [hit["objectID"] for hit in hits if hit["created_at_i"] == oldest]]
 
     def most_relevant(self, place: Any) -> tuple[list[Thread], Any]:
         page = place or 0
@@ -109,7 +72,7 @@ class _Scrape:
         filters = [*filters, *(f"created_at_i>={first_second(day)}" for day in [request.since] if day)]
         filters += [f"created_at_i<{first_second(day)}" for day in [request.until] if day]
         filters += [f"num_comments>={request.min_comments}"] if request.min_comments else []
-        tags = f"(story,comment,poll,job),author_{request.user}" if request.user else request.tag
+        tags = f"author_{request.user},(story,comment,poll,job)" if request.user else request.tag
         params: dict[str, str | int] = {"query": request.search or "", "tags": tags, "hitsPerPage": HITS, "page": page}
         answer = self.algolia.get(path, params | ({"numericFilters": ",".join(filters)} if filters else {}))
         hits: list[dict[str, Any]] = answer["hits"]
@@ -119,7 +82,7 @@ class _Scrape:
         """What a user wrote is told by its id, which grows; a story by its comments."""
         if self.request.user:
             return [Thread(str(hit.get("story_id") or hit["objectID"]), int(hit["objectID"])) for hit in hits]
-        return [Thread(str(hit["objectID"]), hit.get("num_comments") or 0) for hit in hits]
+        return [Thread(str(hit["objectID"]), int(hit.get("num_comments") or 0)) for hit in hits]
 
     def items(self, place: Any) -> tuple[list[Thread], Any]:
         """Items by their ids, a few at a time; the ids that are left are the place in the listing."""
@@ -148,7 +111,7 @@ class _Scrape:
         """A thread from the official API, which gives an item a request; parents come before what answers them."""
         now = int(time.time())
         top = root
-        while top.get("parent"):
+        while (top.get("parent") or top["id"]) < top["id"]:  # what is answered is older
             top = self.firebase.get(f"/item/{top['parent']}.json")
         row = _row(_from_firebase(root), top["id"], top.get("by"), now)
         options = [self.firebase.get(f"/item/{number}.json") or {} for number in root.get("parts") or ()]

@@ -2,10 +2,13 @@
 
 import html
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from lxml import etree
+
+from curate.sources.plain_lines import PlainLines
 
 _SPACES = re.compile(r"[ \t\n\r\f\xa0]+")
 """What a browser shows as one space; other spaces of Unicode are content. A non-breaking one is only an author's indentation."""
@@ -27,9 +30,7 @@ _LISTS = frozenset(("ul", "ol"))
 _WITH_LAYOUT = _DROPPED | _PARAGRAPHS | _LINES | _CELLS | _LISTS | {"br", "img", "a", "li"}
 """All other elements are parts of a line, which plain text does not show."""
 
-_DEEPEST = 8
-"""Levels of quotes and lists that are drawn; deeper ones look alike. Without it a hostile fragment would grow with its depth squared."""
-
+_SCHEME = re.compile(r"^(https?://)?(www\.)?")
 _ELLIPSIS = re.compile(r"\.\.\.|…")
 
 
@@ -40,38 +41,29 @@ def plain_text(fragment: str) -> str:
     lines. A link is its text, or its address where the text is that address (shortened or not); an image or emoji is its alternative text.
     Scripts and markup that a forum adds of its own are left out. Broken HTML is read as a browser would; nothing is loaded.
     """
-    fragment = fragment.translate(_UNSEEN) if "\0" in fragment or "\u200b" in fragment else fragment
     if "<" not in fragment:
-        return _SPACES.sub(" ", html.unescape(fragment) if "&" in fragment else fragment).replace("\u200b", "").strip()
-    writer = _Writer()
-    target: Any = writer  # the stubs ask for methods that lxml does not
-    # Events, not a tree: a tree is cut off at a depth of 2,048 elements. Bytes, as a lone surrogate cannot be encoded.
-    parser = etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True, no_network=True)
-    etree.fromstring(fragment.encode("utf-8", "replace"), parser)
-    return writer.text()
+        return _SPACES.sub(" ", html.unescape(fragment) if "&" in fragment else fragment).translate(_UNSEEN).strip()
+    if "\0" in fragment:
+        fragment = fragment.replace("\0", "")
+    _PARSING.target.begin()
+    # As bytes, since a lone surrogate cannot be encoded.
+    text: Any = etree.fromstring(fragment.encode("utf-8", "replace"), _PARSING.parser)
+    return str(text)
 
 
-class _Writer:
-    """Takes the parser's events and writes lines; a parser target of lxml."""
+class _Target:
+    """Takes the parser's events and writes lines; a parser target of lxml, whose `close` gives the text."""
 
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._line: list[str] = []
-        self._prefix = ""
-        self._marker = ""
-        self._pending = 0
-        """Line breaks due before the next text: 1 ends the line, 2 leaves a blank one."""
-        self._space = False
+    def begin(self) -> None:
+        self._lines = PlainLines()
         self._unwritten: list[str] = []
         """Text since the last element with a layout; the parser hands it over in pieces, cut at every entity."""
         self._skipping = 0
-        self._quotes = 0
         self._code: list[str] | None = None
         self._lists: list[int | None] = []
         """For each open list the number of its last item, None where items are not numbered."""
         self._link: str | None = None
         self._link_begins: tuple[int, int] | None = None
-        """In which line, and where in it, the text of the open link begins."""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._skipping:
@@ -82,42 +74,44 @@ class _Writer:
         self._flush()
         if tag in _DROPPED or (tag == "div" and not _FURNITURE.isdisjoint(attributes.get("class", "").split())):
             self._skipping = 1
+        elif self._code is not None:
+            # Nothing within code has a layout but its line breaks.
+            self._code.append("\n" if tag == "br" else "")
         elif tag == "br":
-            self._break_line()
+            self._lines.break_line()
         elif tag == "img":
             self._unwritten.append(attributes.get("alt", ""))
         elif tag == "a":
             self._link, self._link_begins = attributes.get("href", ""), None
         elif tag in _CELLS:
-            if self._line and not self._pending:
-                self._write(" | ")
-        elif tag == "aside" and "data-onebox-src" in attributes:
-            # The preview of another page, in the place of its bare address.
-            self._break(2)
-            self._write(attributes["data-onebox-src"])
-            self._skipping = 1
+            if self._lines.is_in_line:
+                self._lines.write(" | ")
         else:
             self._start_block(tag, attributes)
 
     def _start_block(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag in _PARAGRAPHS:
-            self._break(2)
+            self._lines.break_line(2)
             if tag == "blockquote":
-                self._quotes += 1
-            elif tag == "pre" and self._code is None:
+                self._lines.quotes += 1
+            elif tag == "pre":
                 self._code = []
+            elif "data-onebox-src" in attributes:
+                # The preview of another page, in the place of its bare address.
+                self._lines.write(attributes["data-onebox-src"])
+                self._skipping = 1
         elif tag in _LISTS:
-            self._break(1 if self._lists else 2)
+            self._lines.break_line(1 if self._lists else 2)
             first = attributes.get("start", "1")
             self._lists.append((int(first) if first.isdecimal() and len(first) < 9 else 1) - 1 if tag == "ol" else None)
-        elif tag == "li":
-            self._break(1)
-            number = self._lists[-1] if self._lists else None
-            if number is not None:
-                self._lists[-1] = number + 1
-            self._marker = "- " if number is None else f"{number + 1}. "
-        elif tag in _LINES:
-            self._break(1)
+            self._lines.lists = len(self._lists)
+        else:
+            self._lines.break_line(1)
+            if tag == "li":
+                number = self._lists[-1] if self._lists else None
+                if number is not None:
+                    self._lists[-1] = number + 1
+                self._lines.marker = "- " if number is None else f"{number + 1}. "
 
     def end(self, tag: str) -> None:
         if self._skipping:
@@ -127,34 +121,31 @@ class _Writer:
         if tag not in _WITH_LAYOUT:
             return
         self._flush()
-        if tag == "a":
+        if self._code is not None:
+            if tag == "pre":
+                self._end_code()
+        elif tag == "a":
             self._end_link()
-        elif tag == "pre":
-            self._end_code()
         elif tag in _PARAGRAPHS:
-            self._break(2)
+            self._lines.break_line(2)
             if tag == "blockquote":
-                self._quotes = max(0, self._quotes - 1)
+                self._lines.quotes = max(0, self._lines.quotes - 1)
         elif tag in _LISTS:
-            self._marker = ""
-            if self._lists:
-                self._lists.pop()
-            self._break(1 if self._lists else 2)
+            del self._lists[-1:]
+            self._lines.lists = len(self._lists)
+            self._lines.marker = ""
+            self._lines.break_line(1 if self._lists else 2)
         elif tag in _LINES or tag == "li":
-            self._break(1)
+            self._lines.break_line(1)
 
     def data(self, text: str) -> None:
         if not self._skipping:
             self._unwritten.append(text)
 
-    def close(self) -> None:
+    def close(self) -> str:
         self._flush()
         self._end_code()
-        self._end_line()
-
-    def text(self) -> str:
-        """All that was written."""
-        return "\n".join(self._lines).translate(_UNSEEN).strip("\n")
+        return self._lines.text().translate(_UNSEEN)
 
     def _flush(self) -> None:
         if not self._unwritten:
@@ -166,74 +157,31 @@ class _Writer:
             return
         text = _SPACES.sub(" ", text)
         if text.startswith(" "):
-            self._space, text = True, text[1:]
+            self._lines.space, text = True, text[1:]
         if text:
-            self._write(text.removesuffix(" "))
-            self._space = text.endswith(" ")
-
-    def _write(self, text: str) -> None:
-        if self._pending:
-            self._end_line()
-        if not self._line:
-            self._begin_line()
-        elif self._space:
-            self._line.append(" ")
-        self._space = False
-        if self._link is not None and self._link_begins is None:
-            self._link_begins = len(self._lines), len(self._line)
-        self._line.append(text)
-
-    def _break(self, lines: int) -> None:
-        """Ends the line, and leaves a blank one where it is two; what is due already is not added to."""
-        if self._code is None:
-            self._pending = max(self._pending, lines)
-
-    def _break_line(self) -> None:
-        if self._code is not None:
-            self._code.append("\n")
-        else:
-            self._pending = min(2, self._pending + 1)
-
-    def _begin_line(self) -> None:
-        self._prefix = "> " * min(self._quotes, _DEEPEST)
-        indent = "  " * (min(len(self._lists), _DEEPEST) - bool(self._marker)) if self._lists else ""
-        self._line.append(self._prefix + indent + self._marker)
-        self._marker = ""
-
-    def _end_line(self) -> None:
-        """Moves the line to the others, with the blank one that is due; between two quotes a blank line is quoted as well."""
-        if self._line:
-            self._lines.append("".join(self._line).rstrip())
-            if self._pending > 1:
-                self._lines.append(min(self._prefix, "> " * min(self._quotes, _DEEPEST), key=len).rstrip())
-        self._line, self._pending, self._space = [], 0, False
+            place = self._lines.write(text.removesuffix(" "))
+            self._lines.space = text.endswith(" ")
+            if self._link is not None and self._link_begins is None:
+                self._link_begins = place
 
     def _end_code(self) -> None:
-        if self._code is None:
-            return
-        code, self._code = "".join(self._code).replace("\r\n", "\n").strip("\n").rstrip(), None
-        if code:
-            self._end_line()
-            for line in code.split("\n"):
-                self._end_line()
-                self._begin_line()
-                self._line.append(line)
-        self._break(2)
+        if self._code is not None:
+            self._lines.write_code("".join(self._code))
+            self._code = None
 
     def _end_link(self) -> None:
         address, self._link = self._link, None
-        if address and self._link_begins and self._code is None and self._link_begins[0] == len(self._lines):
-            begin = self._link_begins[1]
-            if _is_address("".join(self._line[begin:]), address):
-                self._line[begin:] = [address]
+        shown = self._lines.written_since(self._link_begins) if self._link_begins else None
+        if address and shown and self._link_begins and _is_address(shown, address):
+            self._lines.replace(self._link_begins, address)
 
 
 def _is_address(text: str, address: str) -> bool:
     """Whether a link's text is its address, be it without its scheme or shortened."""
     if " " in text or not address.startswith(("http://", "https://")):
         return False
-    first, *others = _ELLIPSIS.split(_bare(text))
-    left = _bare(address)
+    first, *others = _ELLIPSIS.split(_SCHEME.sub("", text))
+    left = _SCHEME.sub("", address)
     if not first or not left.startswith(first):
         return False
     left = left[len(first) :]
@@ -245,5 +193,16 @@ def _is_address(text: str, address: str) -> bool:
     return bool(others) or left in ("", "/")
 
 
-def _bare(address: str) -> str:
-    return address.removeprefix("https://").removeprefix("http://").removeprefix("www.")
+class _Parsing(threading.local):
+    """A thread's parser, used again and again, as making one takes longer than reading a comment.
+
+    It gives events: a tree would be cut off at a depth of 2,048 elements.
+    """
+
+    def __init__(self) -> None:
+        self.target = _Target()
+        target: Any = self.target  # the stubs ask for methods that lxml does not
+        self.parser = etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True, no_network=True)
+
+
+_PARSING = _Parsing()

@@ -4,13 +4,13 @@ Ids are `lm_` and the address that a post or comment has in the whole federation
 and different for posts and comments. A community or an author is `NAME@INSTANCE`. The text is Markdown, as it was written.
 """
 
-import datetime
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from curate.sources.lemmy_request import SORTS, Request
 from curate.sources.patience import Patience, SourceDown
 from curate.sources.rest import RefusedError, Rest, checked_address, epoch, first_second
 from curate.sources.source import Page
@@ -19,33 +19,10 @@ from formats.errors import UserError
 
 SOURCE = "lemmy"
 
-SORTS = {"new": "New", "active": "Active", "hot": "Hot", "top": "TopAll", "most_comments": "MostComments", "old": "Old"}
-"""Orders of posts by their names in version 4, with those of version 3."""
-
 _AT_ONCE = 50
 """Posts or comments of one request; instances give no more."""
 
 _PAUSE_S = 1.0
-
-
-@dataclass(frozen=True)
-class Request:
-    """Which posts are asked for.
-
-    Args:
-        instance: its address.
-        communities: `tea`, or `tea@other.example` for one of another instance that this one knows.
-        sort: one of `SORTS`.
-        since: days on which posts were written; `until` is not included.
-        limit: posts of each community at most.
-    """
-
-    instance: str
-    communities: tuple[str, ...]
-    sort: str = "new"
-    since: datetime.date | None = None
-    until: datetime.date | None = None
-    limit: int | None = None
 
 
 def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterator[Page]:
@@ -57,8 +34,6 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
         UserError: there is no such community, the instance is private, or this is no Lemmy.
         SourceDown: it does not answer.
     """
-    if not request.communities:
-        raise UserError("lemmy: name a community")
     instance = Rest(checked_address(request.instance), patience, _PAUSE_S)
     for number, community in enumerate(request.communities):
         if number < state.get("done", 0):
@@ -67,6 +42,7 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
         yield from walk(instance.host, scrape.posts, scrape.fetch, state.setdefault(f"!{community}", {}), request.limit)
         state["done"] = number + 1
     state["done"] = 0
+    state.pop("version", None)  # the instance may have a newer one next time; within a run, places depend on it
 
 
 @dataclass(frozen=True)
@@ -81,7 +57,12 @@ class _Scrape:
             self.state["version"] = self._version()
         newest = self.state["version"] == 4
         sort = self.request.sort if newest else SORTS[self.request.sort]
-        params = {"community_name": self.community, "type_": "all" if newest else "All", "sort": sort, "limit": _AT_ONCE}
+        params: dict[str, str | int] = {
+            "community_name": self.community,
+            "type_": "all" if newest else "All",
+            "sort": sort,
+            "limit": _AT_ONCE,
+        }
         try:
             views, following = self._list("post", params, place)
         except RefusedError as error:
@@ -97,7 +78,12 @@ class _Scrape:
         expected = _count(post, "post", "comments") or 0
         newest = self.state["version"] == 4
         # Without `type_`, comments of other instances are left out; with `max_depth`, all behind the 300th.
-        params = {"post_id": thread.key, "type_": "all" if newest else "All", "sort": "old" if newest else "Old", "limit": _AT_ONCE}
+        params: dict[str, str | int] = {
+            "post_id": thread.key,
+            "type_": "all" if newest else "All",
+            "sort": "old" if newest else "Old",
+            "limit": _AT_ONCE,
+        }
         place: Any = None
         addresses: dict[str, str] = {}
         while True:
@@ -111,7 +97,7 @@ class _Scrape:
     def _list(self, kind: str, params: dict[str, str | int], place: Any, missing: int = 0) -> tuple[list[dict[str, Any]], Any]:
         """A listing from a place on, with the next place: a cursor, or in version 3 a page's number. None where no more can be there."""
         version = self.state["version"]
-        at = {} if place is None else {"page_cursor": place} if isinstance(place, str) else {"page": place}
+        at: dict[str, str | int] = {} if place is None else {"page_cursor": place} if isinstance(place, str) else {"page": place}
         answer = self.instance.get(f"/api/v{version}/{kind}/list", params | at)
         views: list[dict[str, Any]] = answer["items"] if "items" in answer else answer[f"{kind}s"]
         if not views or (len(views) < _AT_ONCE and len(views) >= missing):
@@ -127,7 +113,7 @@ class _Scrape:
                 if isinstance(self.instance.get(f"/api/v{version}/site"), dict):
                     return version
             except RefusedError as error:
-                if error.code:  # it speaks the API, and has a reason of its own not to answer this
+                if error.code and error.status != 404:  # it speaks the API, and has a reason of its own not to answer this
                     raise self._refusal(error, None) from error
         raise UserError(f"{self.instance.host}: has no Lemmy API, neither version 4 nor 3; give the address of a Lemmy instance")
 

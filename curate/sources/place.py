@@ -13,7 +13,10 @@ from formats.errors import UserError
 
 STDIN = "-"
 BEGINNING = 1 << 16
-"""Bytes of a file from which its kind is told."""
+"""Decompressed bytes of a file from which its kind is told."""
+
+RAW_BEGINNING = 1 << 20
+"""Bytes that are read for that: a block of bzip2 gives nothing before its end, and may have 900 kB."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Head:
 
     Args:
         name: as it was given.
-        raw: the first bytes as they lie there, `BEGINNING` at most; empty for a folder.
+        raw: the first bytes as they lie there, `RAW_BEGINNING` at most; empty for a folder.
         text: the first bytes decompressed, `BEGINNING` at most; empty for a folder, and where the bytes cannot be decompressed.
         entries: the names in a folder; None for a file.
     """
@@ -125,7 +128,7 @@ class Place:
             raw = _stdin.peek()
         else:
             with self.open() as file:
-                raw = file.read(BEGINNING)
+                raw = file.read(RAW_BEGINNING)
         return Head(self.name, raw, beginning(raw))
 
     def _filesystem(self) -> tuple[Any, str]:
@@ -143,10 +146,10 @@ class _Stdin:
 
     @cached_property
     def buffer(self) -> io.BufferedReader:
-        return io.BufferedReader(_Refilled(sys.stdin.buffer), BEGINNING)
+        return io.BufferedReader(_Refilled(sys.stdin.buffer), RAW_BEGINNING)
 
     def peek(self) -> bytes:
-        return self.buffer.peek(BEGINNING)
+        return self.buffer.peek(RAW_BEGINNING)
 
 
 class _Refilled(io.RawIOBase):

@@ -58,11 +58,14 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
 def existing(ids: Sequence[str], patience: Patience, site: str | None = None) -> Iterator[tuple[list[str], set[str]]]:
     """Asks which posts still stand, 100 at a time: those asked for, and of them those that are there with author and text.
 
+    Reddit says nothing of what it omits: what lies in a community that went private counts as gone, too.
+
     Args:
         ids: with their prefixes, t1_ or t3_.
 
     Raises:
         UserError: an id is not Reddit's, or the credentials are missing or refused.
+        RefusedError: Reddit does not answer this at all.
         SourceDown: Reddit did not answer for long.
     """
     if odd := next((name for name in ids if not re.fullmatch(r"t[13]_[0-9a-z]+", name)), None):
@@ -127,7 +130,7 @@ def _pending(client: Client, at: dict[str, Any], known: dict[str, Any]) -> Itera
                 fetched += len(found)
                 failures += [*step.failures, *faults]
                 if step.gone:
-                    failures.append(Failure(f"t3_{thread_id}", f"{len(step.gone)} comments are gone (t1_{step.gone[0]} …)"))
+                    failures.append(Failure(f"t3_{thread_id}", f"comments that are gone ({len(step.gone)}, from t1_{step.gone[0]} on)"))
                 complete &= not step.failures
                 if (count or 0) >= LARGE_THREAD:
                     client.patience.tell(f"comments of t3_{thread_id}", fetched, count)

@@ -143,9 +143,9 @@ class _Requestor(prawcore.Requestor):
             return response
         status = response.status_code
         if status == 429:
-            raise Busy("Reddit's rate limit (HTTP 429)", _seconds(response))
+            raise Busy("Reddit's rate limit (HTTP 429)", _seconds(response, "retry-after", "x-ratelimit-reset"))
         if status == 408 or status >= 500:
-            raise Busy(f"Reddit's servers fail (HTTP {status})", _seconds(response))
+            raise Busy(f"Reddit's servers fail (HTTP {status})", _seconds(response, "retry-after"))
         if "auth" in kwargs:
             raise UserError(f"Reddit refused the credentials (HTTP {status}): {_CREDENTIALS}")
         if status == 401:
@@ -164,9 +164,9 @@ def _unanswered(url: str, error: Exception) -> Exception:
     return UserError(f"{host or url}: cannot be asked ({kind}); check oauth_url and reddit_url in praw.ini")
 
 
-def _seconds(response: requests.Response) -> float | None:
-    """How long an answer asks to wait; None where it does not say."""
-    for name in ("retry-after", "x-ratelimit-reset"):
+def _seconds(response: requests.Response, *headers: str) -> float | None:
+    """How long an answer asks to wait, by the first header that says it; None where none does."""
+    for name in headers:
         try:
             seconds = float(response.headers.get(name, ""))
         except ValueError:

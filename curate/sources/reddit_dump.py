@@ -11,7 +11,7 @@ from contextlib import suppress
 import polars as pl
 
 from curate.posts import POSTS, TIME
-from curate.sources.ahead import in_order
+from curate.ahead import in_order
 from curate.sources.ndjson import ROW, Chunk, chunks, parse_chunk
 from curate.sources.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
@@ -111,7 +111,7 @@ def to_posts(records: pl.DataFrame, file: str) -> pl.DataFrame:
         file: what to write as `source_file`.
     """
     comment = pl.col("link_id").is_not_null()
-    own_id = pl.col("id").str.replace(r"^t[13]_", "")
+    own_id = pl.col("id").str.strip_prefix("t1_").str.strip_prefix("t3_")
     records = records.with_columns(_text(pl.when(comment).then(pl.col("body")).otherwise(pl.col("selftext"))).alias("body"))
     content = pl.col("body")
     author = pl.col("author")
@@ -148,7 +148,7 @@ def to_posts(records: pl.DataFrame, file: str) -> pl.DataFrame:
 
 
 def _fullname(link: pl.Expr) -> pl.Expr:
-    return "t3_" + link.str.replace(r"^t3_", "")
+    return "t3_" + link.str.strip_prefix("t3_")
 
 
 def _parent() -> pl.Expr:
@@ -179,8 +179,9 @@ def _whole(value: pl.Expr) -> pl.Expr:
 
 
 def _boolean(name: str) -> pl.Expr:
-    value = pl.col(name).str.to_lowercase()
-    return pl.when(value.is_in(["true", "false"])).then(value == "true")
+    value = pl.col(name)
+    true, false = ["true", "True"], ["false", "False"]
+    return pl.when(value.is_in(true + false)).then(value.is_in(true))
 
 
 def _told(name: str) -> pl.Expr:
@@ -207,11 +208,12 @@ def _text(value: pl.Expr) -> pl.Expr:
 
 
 def _removal(content: pl.Expr) -> pl.Expr:
+    text, title = (pl.when(written.str.starts_with("[")).then(written) for written in (content, pl.col("title")))  # few rows are searched
     reasons = [
         pl.when(pl.col("removal_reason") == "legal").then(pl.lit("legal")),
         pl.col("removed_by_category").replace_strict(_REMOVED_BY, default="unknown", return_dtype=pl.String),
-        *(pl.when(content.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TEXT_MARKERS),
-        *(pl.when(pl.col("title").str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TITLE_MARKERS),
+        *(pl.when(text.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TEXT_MARKERS),
+        *(pl.when(title.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TITLE_MARKERS),
         pl.when(pl.col("_meta").str.contains(_REMOVED_LATER)).then(pl.lit("unknown")),
     ]
     known = [reasons[0], pl.when(pl.col("removed_by_category").is_not_null()).then(reasons[1]), *reasons[2:]]

@@ -17,6 +17,8 @@ from curate.sources.source import Failure
 
 COMMENT, SUBMISSION, MORE = "t1", "t3", "more"
 
+KINDS = (COMMENT, SUBMISSION)
+
 Thing = tuple[str, dict[str, Any]]
 """A record with its kind."""
 
@@ -47,6 +49,21 @@ def listing(answer: Any) -> Listing:
         raise RefusedError("the answer is no listing") from None
 
 
+def things_of_form(answer: Any) -> list[Thing]:
+    """What the answer of a form holds.
+
+    Raises:
+        RefusedError: it is an error, or of another shape.
+    """
+    try:
+        errors, things = answer["json"].get("errors"), answer["json"].get("data", {}).get("things", [])
+        if errors:
+            raise RefusedError(f"Reddit says {errors[0]}")
+        return [(thing["kind"], thing["data"]) for thing in things]
+    except (TypeError, KeyError, AttributeError):
+        raise RefusedError("the answer holds no comments") from None
+
+
 def fullname(thing: Thing) -> str:
     """The id with its prefix."""
     kind, record = thing
@@ -69,11 +86,13 @@ def rows(things: Sequence[Thing], now: int) -> tuple[list[dict[str, Any]], list[
     Args:
         now: when they were retrieved, in seconds since 1970.
     """
+    failures = [Failure(fullname(thing), "neither a comment (t1) nor a submission (t3)") for thing in things if thing[0] not in KINDS]
+    things = [thing for thing in things if thing[0] in KINDS]
     records = [{**record, "retrieved_utc": now, "_meta": None} for _, record in things]
     columns = {field: [_archived(field, record.get(field)) for record in records] for field in FIELDS}
     table = pl.DataFrame(columns, schema=dict.fromkeys(FIELDS, pl.String)).with_row_index(ROW, offset=1)
     reasons = fault(table)
-    failures = [Failure(fullname(thing), reason) for thing, reason in zip(things, reasons, strict=True) if reason is not None]
+    failures += [Failure(fullname(thing), reason) for thing, reason in zip(things, reasons, strict=True) if reason is not None]
     posts = to_posts(table.filter(reasons.is_null()), "").drop(_NOT_FETCHED)
     return posts.with_columns(pl.col(name).dt.epoch("s") for name, dtype in POSTS.items() if dtype == TIME).to_dicts(), failures
 

@@ -7,12 +7,11 @@ too deep to be shown, and is asked for by the comment that it hangs from.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from praw.endpoints import API_PATH
 
 from curate.sources.reddit_client import Client, RefusedError
-from curate.sources.reddit_records import MORE, Thing, fullname, listing, with_replies
+from curate.sources.reddit_records import MORE, Thing, fullname, listing, things_of_form, with_replies
 from curate.sources.source import Failure
 
 BATCH = 100
@@ -78,12 +77,12 @@ class _Walk:
             try:
                 yield ask(ids)
             except RefusedError as error:
-                yield Step(failures=[Failure(f"t3_{self.thread_id}", f"{len(ids)} {what} (t1_{ids[0]} …): {error}")])
+                yield Step(failures=[Failure(f"t3_{self.thread_id}", f"{what} ({len(ids)}, from t1_{ids[0]} on): {error}")])
 
     def _ask_hidden(self, ids: list[str]) -> Step:
         """A batch can name comments of several stubs: threads have many stubs of one or two."""
         answer = self.client.post(API_PATH["morechildren"], children=",".join(ids), link_id=f"t3_{self.thread_id}", sort=SORT)
-        things = self._new(with_replies(_things_of_form(answer)))
+        things = self._new(with_replies(things_of_form(answer)))
         if not things:
             # The answer to the same question would be the same: stubs that name what was asked for are not followed again.
             self.looked_for.update(ids)
@@ -142,13 +141,3 @@ def _taken(waiting: dict[str, None], count: int) -> list[str]:
     for name in taken:
         del waiting[name]
     return taken
-
-
-def _things_of_form(answer: Any) -> list[Thing]:
-    try:
-        errors, things = answer["json"].get("errors"), answer["json"].get("data", {}).get("things", [])
-        if errors:
-            raise RefusedError(f"Reddit says {errors[0]}")
-        return [(thing["kind"], thing["data"]) for thing in things]
-    except (TypeError, KeyError, AttributeError):
-        raise RefusedError("the answer holds no comments") from None

@@ -74,6 +74,7 @@ class Rest:
     def __init__(self, base: str, patience: Patience, pause_s: float = 1.0, headers: Mapping[str, str] | None = None) -> None:
         self.base = checked_address(base)
         self.host = urlsplit(self.base).netloc
+        self._name = self.base.partition("://")[2]
         self._patience = patience
         self._pause_s = pause_s
         self._keys = dict(headers or {})
@@ -99,7 +100,7 @@ class Rest:
             if response.status_code == 500:
                 failures += 1
                 if failures == _TRIES_OF_500:
-                    raise RefusedError(f"{self.host}{path}: HTTP 500, {failures} times in a row", 500)
+                    raise RefusedError(f"{self._name}{path}: HTTP 500, {failures} times in a row", 500)
             return self._read(response, body, path)
 
         return self._patience.until_answered(ask)
@@ -108,7 +109,7 @@ class Rest:
         """An answer after all redirects, which are followed here because a library would send our keys along."""
         for _ in range(_REDIRECTS):
             self._pace()
-            own = urlsplit(url)[:2] == urlsplit(self.base)[:2]
+            own = url.startswith((f"{self.base.partition(':')[0]}://{self.host}/", f"https://{self.host}/"))
             try:
                 with self._session.get(
                     url, params=query, headers=self._keys if own else {}, timeout=_TIMEOUT_S, stream=True, allow_redirects=False
@@ -122,7 +123,7 @@ class Rest:
                 if "NameResolutionError" in repr(error) and not self._answered:
                     raise UserError(f"{self.host}: there is no such host, or no network; check the address") from error
                 raise Busy(f"no connection to {self.host}") from error
-            except requests.exceptions.ChunkedEncodingError as error:
+            except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
                 raise Busy(f"{self.host} cut an answer off") from error
             except (requests.RequestException, UnicodeError) as error:
                 raise RefusedError(f"{self.host}: not a request that can be made ({type(error).__name__})", 0) from error
@@ -134,7 +135,7 @@ class Rest:
             url, query = urljoin(url, response.headers["Location"]), []
             if not url.startswith(("http://", "https://")):
                 raise RefusedError(f"{self.host}: redirects to {urlsplit(url).scheme}:, which is not followed", response.status_code)
-        raise RefusedError(f"{self.host}: more than {_REDIRECTS} redirects, one after the other", 310)
+        raise RefusedError(f"{self.host}: more than {_REDIRECTS} redirects, one after the other", response.status_code)
 
     def _pace(self) -> None:
         left = self._pause_s - (time.monotonic() - self._ended)
@@ -153,10 +154,10 @@ class Rest:
             raise Busy(why, seconds)
         kind = response.headers.get("Content-Type", "no content type").split(";")[0]
         if status >= 400:
-            raise RefusedError(f"{self.host}{path}: HTTP {status} ({_message(answer) or kind})", status, code)
+            raise RefusedError(f"{self._name}{path}: HTTP {status} ({_message(answer) or kind})", status, code)
         if answer is None and body.strip() != b"null":
             reason = f"answers with {kind} that is no JSON, as a login page, a proxy or another kind of site does"
-            raise RefusedError(f"{self.host}{path}: {reason}", status)
+            raise RefusedError(f"{self._name}{path}: {reason}", status)
         return answer
 
 

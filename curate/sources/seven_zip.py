@@ -13,9 +13,9 @@ from py7zr.exceptions import PasswordRequired
 
 from formats.errors import UserError
 
-METHODS = {b"\x00": "Copy", b"\x21": "LZMA2", b"\x03\x01\x01": "LZMA", b"\x04\x02\x02": "BZip2", b"\x03\x04\x01": "PPMd"}
-"""The methods, by their number in the format, whose output can be asked for in parts. Of others (Deflate, Zstandard) a block of 1 MiB may
-become gigabytes at once; dumps are compressed with these."""
+METHODS = {b"\x00": "Copy", b"\x21": "LZMA2", b"\x03\x01\x01": "LZMA", b"\x04\x02\x02": "BZip2", b"\x03\x03\x01\x03": "BCJ"}
+"""The methods that are read, by their number in the format; Stack Exchange uses BZip2. Of Deflate and Zstandard a block of 1 MiB may become
+gigabytes at once, and the decompressor of PPMd ends the whole process where data is damaged."""
 
 LARGEST_DICTIONARY = 1 << 30
 """Bytes of memory that an archive may ask for to be decompressed; 7-Zip's strongest preset asks for 256 MiB."""
@@ -116,7 +116,7 @@ def _memory(coder: dict[str, Any]) -> int:
     properties = coder.get("properties") or b""
     if len(properties) == 1:  # LZMA2: a mantissa of 2 or 3 in the lowest bit, and the exponent
         return (2 | properties[0] & 1) << (properties[0] // 2 + 11)
-    return int.from_bytes(properties[1:5], "little")  # LZMA and PPMd
+    return int.from_bytes(properties[1:5], "little")  # LZMA
 
 
 class _Watched(io.FileIO):

@@ -51,8 +51,8 @@ def read(place: Place, wanted: Wanted, columns: Mapping[str, str]) -> Iterator[B
     Raises:
         UserError: the dump is cut off or damaged; no such file is in it; or `Comments.xml` is given without `Posts.xml`.
     """
-    parts = _parts(place)
     site = _site(place)
+    parts = _parts(place)
     if wanted.communities and site.community not in {name.lower() for name in wanted.communities}:
         for part in parts.values():
             for count in count_rows(part.open(), part.root, part.name):
@@ -114,7 +114,7 @@ def _posts_beside(comments: Place) -> _Part:
     if beside == path or not beside.exists():
         raise UserError(
             f"{comments.name}: holds comments, whose threads are told by Posts.xml only; "
-            f"put {beside.name if beside != path else 'it'} beside it, or give the folder or .7z that holds both"
+            f"put {beside.name if beside != path else 'Posts.xml'} beside it, or give the folder or .7z that holds both"
         )
     part = _parts(Place(str(beside))).get("posts")
     if part is None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from array import array
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -196,7 +197,7 @@ class ThreadOfPost:
 
     def join(self, comments: pl.DataFrame) -> pl.DataFrame:
         """The comments with the column `Thread`; null where their post is unknown."""
-        wanted = comments["PostId"].fill_null(0).to_numpy()
+        wanted = comments["PostId"].fill_null(0).cast(pl.UInt32).to_numpy()  # of the type of `posts`, which would be converted else
         if not self.posts.size:
             return comments.with_columns(pl.lit(None, pl.Int64).alias("Thread"))
         at = np.minimum(np.searchsorted(self.posts, wanted), self.posts.size - 1)
@@ -208,23 +209,20 @@ class ThreadOfPost:
 class Threads:
     """Gathers the thread of each post while the posts stream by, in 8 bytes a post."""
 
-    posts: list[Ids] = field(default_factory=list)
-    threads: list[Ids] = field(default_factory=list)
+    posts: "array[int]" = field(default_factory=lambda: array("I"))
+    threads: "array[int]" = field(default_factory=lambda: array("I"))
 
     def add(self, records: pl.DataFrame) -> None:
         """Takes the posts of a table; those without an id are rejects, which no comment can be on."""
         kind = pl.col("PostTypeId")
         thread = pl.when(kind == QUESTION).then("Id").when(kind == ANSWER).then("ParentId").otherwise(None)
         known = records.filter(pl.col("Id").is_not_null()).select("Id", thread.fill_null(_NO_THREAD).alias("Thread")).cast(pl.UInt32)
-        self.posts.append(known["Id"].to_numpy())
-        self.threads.append(known["Thread"].to_numpy())
+        self.posts.frombytes(known["Id"].to_numpy().tobytes())
+        self.threads.frombytes(known["Thread"].to_numpy().tobytes())
 
     def sorted(self) -> ThreadOfPost:
-        """All that were gathered, which are given up."""
-        posts = np.concatenate([np.zeros(0, np.uint32), *self.posts])
-        self.posts.clear()
-        threads = np.concatenate([np.zeros(0, np.uint32), *self.threads])
-        self.threads.clear()
+        """All that were gathered; no more can be added then."""
+        posts, threads = np.frombuffer(self.posts, np.uint32), np.frombuffer(self.threads, np.uint32)
         if (posts[1:] < posts[:-1]).any():  # dumps are in the order of ids, so that this is rare
             order = np.argsort(posts, kind="stable")
             posts, threads = posts[order], threads[order]

@@ -1,7 +1,7 @@
 """Opens tables wherever they lie: CSV, TSV, JSONL, JSON, Parquet, Arrow IPC, a dataset on the Hub or saved on disk."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, islice
 from typing import Any
@@ -11,6 +11,7 @@ import xxhash
 
 from curate.sources import delimited
 from curate.sources.compressed import read_blocks
+from curate.sources.dialect import sniff
 from curate.sources.json_values import elements
 from curate.sources.ndjson import ROW, chunks, parse_chunk
 from curate.sources.place import Head, Place
@@ -52,13 +53,13 @@ def open_table(place: Place) -> Table:
         return Table(place.name, _keys(_sample(place, head)), lambda names: _array(place, names), key, once)
     if begins_with(head, b"{"):
         return Table(place.name, _keys(_sample(place, head)), lambda names: _ndjson(place, names), key, once)
-    dialect = delimited.sniff(head.text)
+    dialect = sniff(head.text)
     if dialect is None:
         raise UserError(f"{place.name}: is no table: expected CSV or TSV with a header, JSONL, JSON, Parquet or Arrow IPC")
     return Table(place.name, dialect.header, lambda names: delimited.read(place, dialect, names), key, once)
 
 
-def content_key(beginning: bytes | str) -> str:
+def content_key(beginning: bytes) -> str:
     """A few letters that tell a table from others by its beginning, so that it may be moved or grow."""
     return xxhash.xxh64_hexdigest(beginning)[:10]
 
@@ -130,7 +131,3 @@ def _is_utf8(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-Parts = Callable[[Mapping[str, str]], Iterator[Part]]
-Columns = Sequence[str]

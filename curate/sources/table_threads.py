@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from curate.sources.columns import Columns
 from curate.sources.ndjson import ROW
 from curate.sources.table import Table
-from curate.sources.table_values import cast
+from curate.sources.table_values import typed
 from formats.errors import UserError
 
 NOBODY = -1
@@ -24,10 +24,12 @@ class Links:
     Args:
         found: by `source_row`, ascending: `thread_id` where the parents say it, else `id` and `parent_id`.
         prefixed: whether the parents are Reddit's fullnames, so that the ids must be too.
+        counts_from_0: whether 0 is the id of a post, not the parent of those that answer none.
     """
 
     found: pl.DataFrame
     prefixed: bool = False
+    counts_from_0: bool = False
 
     def join(self, part: pl.DataFrame) -> pl.DataFrame:
         """A part of the table with what was found for its rows."""
@@ -53,7 +55,7 @@ def links(table: Table, columns: Columns) -> Links | None:
     needed = ("id", "parent_id") if columns.shape == "parents" else ("thread_id", "id", "created_at", "text", "title")
     names = {ours: theirs for ours, theirs in columns.names.items() if ours in needed}
     if columns.shape == "parents":
-        return _from_parents(pl.concat(cast(part.frame, table.name) for part in table.parts(names)), columns.reddit)
+        return _from_parents(pl.concat(typed(part.frame, table.name) for part in table.parts(names)), columns.reddit)
     return Links(_from_order(pl.concat(_standing(table, names)), table.key))
 
 
@@ -78,9 +80,15 @@ def fullname(key: pl.Expr, comment: pl.Expr) -> pl.Expr:
     return pl.when(key.str.contains(_FULLNAME)).then(key).otherwise(bare)
 
 
+def answered(counts_from_0: bool) -> pl.Expr:
+    """The parent of a row, null where it is the row itself or the 0 of tables that count from 1."""
+    parent = pl.col("parent_id")
+    return pl.when((parent != pl.col("id")) & ((parent != "0") | counts_from_0)).then(parent)
+
+
 def _standing(table: Table, names: dict[str, str]) -> Iterator[pl.DataFrame]:
     for part in table.parts(names):
-        frame = cast(part.frame, table.name)
+        frame = typed(part.frame, table.name)
         yield frame.filter(has_text(frame) & pl.col("thread_id").is_not_null()).drop("text", "title", strict=False)
 
 
@@ -90,14 +98,14 @@ def _from_parents(keys: pl.DataFrame, reddit: bool) -> Links:
     prefixed = reddit and bool(keys["parent_id"].str.contains(_FULLNAME).any())
     if prefixed:
         keys = keys.with_columns(fullname(pl.col("id"), pl.col("parent_id").is_not_null()))
-    no_parent = (pl.col("parent_id") == pl.col("id")) | ((pl.col("parent_id") == "0") & ~pl.lit(keys["id"].is_in(["0"]).any()))
-    keys = keys.with_columns(pl.when(~no_parent).then("parent_id").alias("parent_id")).with_row_index("at")
+    counts_from_0 = bool(keys["id"].is_in(["0"]).any())
+    keys = keys.with_columns(answered(counts_from_0).alias("parent_id")).with_row_index("at")
     first = keys.select(pl.col("id").alias("parent_id"), pl.col("at").cast(pl.Int64).alias("parent")).unique("parent_id", keep="first")
     parent = keys.join(first, on="parent_id", how="left", maintain_order="left")["parent"].fill_null(NOBODY).to_numpy()
     top = _tops(parent)
     in_circle = pl.Series(parent[top] != NOBODY)
     thread = keys[top].select(pl.when(in_circle).then("id").otherwise(pl.coalesce("parent_id", "id")).alias("thread_id"))
-    return Links(keys.select(ROW).hstack(thread), prefixed)
+    return Links(keys.select(ROW).hstack(thread), prefixed, counts_from_0)
 
 
 def _tops(parent: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ import polars as pl
 
 from curate.posts import POSTS, TIME
 from curate.sources.ndjson import ROW
+from curate.sources.reddit_dump import _TEXT_MARKERS, _TITLE_MARKERS
 from formats.errors import UserError
 
 KEYS = ("id", "thread_id", "parent_id")
@@ -29,6 +30,23 @@ _ISO = (
 """ISO 8601 with a space or a T, and as BigQuery and Python write it; without a zone it is UTC."""
 
 
+def typed(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """As `cast`, of a table whose columns were taken by their names: what is taken for times must be some.
+
+    Raises:
+        UserError: as `cast` does; or no value of the first rows' `created_at` is a time.
+    """
+    found = cast(frame, table)
+    first = frame.height > 0 and frame[ROW][0] <= _FIRST_ROW
+    if first and "created_at" in frame.columns and found["created_at"].null_count() == frame.height:
+        for value in frame["created_at"].drop_nulls().head(1):
+            raise UserError(
+                f"{table}: the column taken for created_at holds no times: found {value!r}, expected seconds since 1970 or "
+                "2023-11-14T22:13:20; convert it, or leave it out with --map created_at="
+            )
+    return found
+
+
 def cast(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     """A part of a table in the types of posts; a value that its column cannot hold is null. Keys stay what they are, as text.
 
@@ -37,17 +55,37 @@ def cast(frame: pl.DataFrame, table: str) -> pl.DataFrame:
         table: its name, for errors.
 
     Raises:
-        UserError: a key's column holds no keys, or the column of the times none.
+        UserError: a key's column holds no keys.
     """
-    columns = [_column(frame[name], table) for name in frame.columns if name != ROW]
-    first = frame.height > 0 and frame[ROW][0] <= _FIRST_ROW
-    for given, cast_ in zip(frame, columns, strict=False):
-        if first and given.name == "created_at" and cast_.null_count() == frame.height > given.null_count():
-            raise UserError(
-                f"{table}: the column taken for created_at holds no times: found {given.drop_nulls()[0]!r}, expected seconds since 1970 or "
-                "2023-11-14T22:13:20; convert it, or leave it out with --map created_at="
-            )
-    return pl.DataFrame([*columns, frame[ROW]])
+    return pl.DataFrame([*(_column(frame[name], table) for name in frame.columns if name != ROW), frame[ROW]])
+
+
+def written_by() -> pl.Expr:
+    """The author, null where a marker says that nobody is named any more."""
+    author = pl.col("author")
+    return pl.when(~author.is_in(["[deleted]", "[removed]", ""])).then(author)
+
+
+def removed_by() -> pl.Expr:
+    """Who removed a post, told by the marker in the place of its `text` or `title`."""
+    markers = [
+        pl.when(pl.col(name).str.contains(f"(?i){pattern}")).then(pl.lit(removal))
+        for name, patterns in (("text", _TEXT_MARKERS), ("title", _TITLE_MARKERS))
+        for pattern, removal in patterns
+    ]
+    return pl.coalesce(*markers, pl.lit("none"))
+
+
+def strings(values: pl.Series) -> pl.Series:
+    """Text without what nobody sees (NUL, zero-width spaces); lists of words joined."""
+    if values.dtype == pl.List(pl.String):
+        return values.list.join(", ")
+    if isinstance(values.dtype, pl.Struct | pl.List | pl.Array | pl.Object):
+        return pl.Series(values.name, [None if value is None else str(value) for value in values.to_list()], pl.String)
+    if values.dtype == pl.Binary:
+        decoded = (None if value is None else value.decode(errors="replace") for value in values)
+        return pl.Series(values.name, list(decoded), pl.String)
+    return values.cast(pl.String).str.replace_all("[\0\u200b]", "").str.strip_chars()
 
 
 def _column(values: pl.Series, table: str) -> pl.Series:
@@ -56,11 +94,11 @@ def _column(values: pl.Series, table: str) -> pl.Series:
         return _keys(values, table)
     dtype = POSTS.get(name, pl.String)
     if dtype == TIME:
-        return _times(values)
+        return times(values)
     if dtype == pl.Boolean:
         return _booleans(values)
     if dtype == pl.String:
-        return _strings(values)
+        return strings(values)
     return values.cast(pl.Float64, strict=False).cast(dtype, strict=False)
 
 
@@ -79,17 +117,6 @@ def _keys(values: pl.Series, table: str) -> pl.Series:
     return text.to_frame().select(pl.when(~pl.first().is_in(_NOTHING)).then(pl.first()).alias(values.name)).to_series()
 
 
-def _strings(values: pl.Series) -> pl.Series:
-    if values.dtype == pl.List(pl.String):
-        return values.list.join(", ")
-    if isinstance(values.dtype, pl.Struct | pl.List | pl.Array | pl.Object):
-        return pl.Series(values.name, [None if value is None else str(value) for value in values.to_list()], pl.String)
-    if values.dtype == pl.Binary:
-        decoded = (None if value is None else value.decode(errors="replace") for value in values)
-        return pl.Series(values.name, list(decoded), pl.String)
-    return values.cast(pl.String).str.replace_all("[\0\u200b]", "").str.strip_chars()
-
-
 def _booleans(values: pl.Series) -> pl.Series:
     if values.dtype == pl.Boolean:
         return values
@@ -98,7 +125,8 @@ def _booleans(values: pl.Series) -> pl.Series:
     return values.to_frame().select(told.alias(values.name)).to_series()
 
 
-def _times(values: pl.Series) -> pl.Series:
+def times(values: pl.Series) -> pl.Series:
+    """Times as posts have them, from dates, numbers (see `_since_1970`) or text (numbers too, or ISO 8601); null where it is none."""
     dtype = values.dtype
     time = pl.col(values.name)
     if isinstance(dtype, pl.Datetime):
@@ -111,7 +139,7 @@ def _times(values: pl.Series) -> pl.Series:
     elif dtype == pl.String:
         found = pl.coalesce(_since_1970(time.str.strip_chars().cast(pl.Float64, strict=False)), _iso(time.str.strip_chars()))
     else:
-        found = pl.lit(None)
+        return pl.Series(values.name, [None], TIME).new_from_index(0, len(values))
     return values.to_frame().select(found.cast(TIME).alias(values.name)).to_series()
 
 

@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from curate.sources.patience import SourceDown
 from curate.sources.rest import RefusedError
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 
 POSTS_A_PAGE = 1000
 """Posts after which a page is saved in the middle of a thread, to bound memory."""
+
+REPEATED_PLACES = 3
+"""Places of a listing in a row without a thread that was not seen before, after which it is taken to have no end. New threads push known
+ones to the next place, but not so many of them."""
 
 SAVES_A_DOUBLING = 500
 """The state holds every known thread and is saved whole; it is saved ever less often as it grows, so that the sum of what is written stays
@@ -54,49 +59,66 @@ def walk(what: str, listing: Listing, fetch: Fetch, state: dict[str, Any], limit
 
     Raises:
         UserError: the listing has not the shape of this API.
+        SourceDown: as `listing` and `fetch` do; what came before was yielded.
     """
+    # What a stopped run fetched is known, so that known threads do not mean any more that nothing behind them has changed.
+    enough = latest_first and "run" not in state and _reaches(state.get("done_to", 0), limit)
     known: dict[str, int] = state.setdefault("known", {})
     run: dict[str, Any] = state.setdefault("run", {"place": None, "taken": 0, "failed": 0})
-    enough = latest_first and _reaches(state.get("done_to", 0), limit)
     place, taken = run["place"], run["taken"]
-    page, unsaved, seen = Page(), 0, set[str]()
-    while True:
-        try:
-            threads, following = listing(place)
-        except _MISSHAPEN as error:
-            raise UserError(f"{what}: answers in another shape than its API ({error!r}); is this the address of such a forum?") from error
-        changed = False
-        for thread in threads:
-            if thread.key in seen:
-                continue
-            if limit is not None and taken >= limit:
-                following = None
-                break
-            seen.add(thread.key)
-            taken += 1
-            if known.get(thread.key, -1) >= thread.marker:
-                continue
-            changed = True
+    page, unsaved, seen, repeated = Page(), 0, set[str](), 0
+    try:
+        while True:
             try:
-                for posts in fetch(thread):
-                    page.posts.extend(posts)
-                    if len(page.posts) >= POSTS_A_PAGE:
-                        yield page
-                        page, unsaved = Page(), 0
-            except (RefusedError, *_MISSHAPEN) as error:
-                reason = str(error) if isinstance(error, RefusedError) else f"{what}: an answer of another shape than the API's ({error!r})"
-                page.failures.append(Failure(f"thread {thread.key}", reason))
-                run["failed"] += 1
-            else:
-                known[thread.key] = thread.marker
-            unsaved += 1
-            if unsaved > len(known) // SAVES_A_DOUBLING:
-                yield page
-                page, unsaved = Page(), 0
-        if following is None or (enough and threads and not changed):
-            break
-        place = run["place"] = following
-        run["taken"] = taken
+                threads, following = listing(place)
+            except _MISSHAPEN as error:
+                raise UserError(
+                    f"{what}: answers in another shape than its API ({error!r}); is this the address of such a forum?"
+                ) from error
+            changed = False
+            repeated = repeated + 1 if threads and all(thread.key in seen for thread in threads) else 0
+            if repeated == REPEATED_PLACES:
+                page.failures.append(
+                    Failure("the listing", f"{what}: gives the same threads again and again; what follows was not fetched")
+                )
+                break
+            for thread in threads:
+                if thread.key in seen:
+                    continue
+                if limit is not None and taken >= limit:
+                    following = None
+                    break
+                seen.add(thread.key)
+                taken += 1
+                if known.get(thread.key, -1) >= thread.marker:
+                    continue
+                changed = True
+                try:
+                    for posts in fetch(thread):
+                        page.posts.extend(posts)
+                        if len(page.posts) >= POSTS_A_PAGE:
+                            yield page
+                            page, unsaved = Page(), 0
+                except (RefusedError, *_MISSHAPEN) as error:
+                    reason = (
+                        str(error) if isinstance(error, RefusedError) else f"{what}: an answer of another shape than the API's ({error!r})"
+                    )
+                    page.failures.append(Failure(f"thread {thread.key}", reason))
+                    run["failed"] += 1
+                else:
+                    known[thread.key] = thread.marker
+                unsaved += 1
+                if unsaved > len(known) // SAVES_A_DOUBLING:
+                    yield page
+                    page, unsaved = Page(), 0
+            if following is None or (enough and threads and not changed):
+                break
+            place = run["place"] = following
+            run["taken"] = taken
+    except SourceDown:
+        if page.posts or page.failures:
+            yield page
+        raise
     if not run["failed"]:
         state["done_to"] = limit
     state.pop("run")

@@ -14,10 +14,13 @@ LONGEST_ROW = 8 << 20
 """Bytes. libxml2 refuses an attribute of more than 10 million, and Stack Exchange a post of more than 30,000 characters. Of a longer row
 only the beginning is held."""
 
-_BEFORE_ROW = re.compile(rb"(?=<row[\s/>])")
+_ROW_BEGINS = re.compile(rb"<row(?=[\s/>])")
 """No attribute holds a bare `<`, so that this stands nowhere but where a row begins, well-formed or not."""
 
 _ROW_ENDS = re.compile(rb"/>|</row\s*>")
+_SPACE = b" \t\r\n"
+"""What XML takes for space; `bytes.strip` takes more."""
+
 _EXCERPT = 500
 
 _TAIL = 64
@@ -87,10 +90,12 @@ def count_rows(chunks: Iterable[bytes], root: str, name: str) -> Iterator[int]:
 
 def _pieces(chunks: Iterable[bytes], root: str, name: str) -> Iterator[list[bytes]]:
     """The document cut before each row; the last piece of a chunk waits for the next one, which may hold its end."""
+    beginning = b""  # of a row too long to be held
     pending = b""
     in_prolog = True
     for chunk in chunks:
-        pieces = _BEFORE_ROW.split(pending + chunk)
+        unopened = _ROW_BEGINS.split(pending + chunk)
+        pieces = [unopened[0], *(b"<row" + piece for piece in unopened[1:])]
         if in_prolog and len(pieces) == 1 and len(pieces[0]) < LONGEST_ROW:
             pending = pieces[0]
             continue
@@ -98,19 +103,22 @@ def _pieces(chunks: Iterable[bytes], root: str, name: str) -> Iterator[list[byte
             pieces[0] = _after_prolog(pieces[0], root, name)
             in_prolog = False
         pending = pieces.pop()
-        if len(pending) > LONGEST_ROW:
-            pending = pending[: LONGEST_ROW + 1] + pending[-_TAIL:]
+        if pieces:
+            pieces[0] = beginning + pieces[0]
+            beginning = b""
+        if len(pending) > LONGEST_ROW or beginning:
+            beginning, pending = beginning or pending[: LONGEST_ROW + 1], pending[-_TAIL:]
         yield from _batches(pieces)
     if in_prolog:
         pending = _after_prolog(pending, root, name)
-    row, end, rest = pending.rpartition(f"</{root}>".encode())
+    row, end, rest = (beginning + pending).rpartition(f"</{root}>".encode())
     if not end:
         raise UserError(f"{name}: ends without </{root}>: it is cut off; fetch it again, or write </{root}> at the end of a sample")
     yield from _batches([row, rest])
 
 
 def _batches(pieces: list[bytes]) -> Iterator[list[bytes]]:
-    pieces = [piece for piece in pieces if piece and not piece.isspace()]
+    pieces = [piece for piece in pieces if piece.strip(_SPACE)]
     for start in range(0, len(pieces), BATCH):
         yield pieces[start : start + BATCH]
 
@@ -137,13 +145,11 @@ def _records(pieces: list[bytes]) -> list[Attributes | Broken]:
 
 def _taken_apart(piece: bytes, reason: str) -> list[Attributes | Broken]:
     """A row and what follows it that is no row, or all of it broken."""
-    if len(piece) > LONGEST_ROW:
-        return [Broken(f"a row of more than {LONGEST_ROW >> 20} MiB", piece)]
     end = _ROW_ENDS.search(piece)
-    if end and piece[end.end() :].strip():
+    if end and (rest := piece[end.end() :].strip(_SPACE)):
         row = _parsed([piece[: end.end()]])
         if not isinstance(row, str):
-            return [*row, Broken("not a row", piece[end.end() :].strip())]
+            return [*row, Broken("not a row", rest)]
     return [Broken(reason, piece)]
 
 
@@ -151,11 +157,14 @@ def _parsed(pieces: list[bytes]) -> list[Attributes] | str:
     """The rows' attributes where every piece is exactly one row, else the reason why not."""
     from lxml import etree
 
+    if max(map(len, pieces)) > LONGEST_ROW:
+        return f"a row of more than {LONGEST_ROW:,} bytes"
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        rows = etree.fromstring(b"<r>" + b"".join(pieces) + b"</r>", parser)
+        rows = etree.fromstring(b"<rows>" + b"".join(pieces) + b"</rows>", parser)
     except etree.XMLSyntaxError as error:
-        return f"not XML: {str(error.msg).split(', line ')[0]}"
+        reason = str(error.msg).partition("\n")[0]
+        return f"not XML: {reason.partition(', line ')[0]}"
     if len(rows) != len(pieces) or rows.xpath(f"count(row) != {len(pieces)} or count(.//*) != {len(pieces)} or normalize-space() != ''"):
         return "not a row"
     return [dict(row.attrib) for row in rows]  # type: ignore[arg-type]  # its names and values are str

@@ -13,12 +13,16 @@ from typing import Any
 import hypothesis
 import pytest
 
+from curate import store
+
 hypothesis.settings.register_profile("lorum", deadline=None)
 hypothesis.settings.load_profile("lorum")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 Record = dict[str, Any]
 NOON = 1_700_000_000
+SMALL_RECORD = 200
+"""Bytes of JSON; the records made here have some more."""
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +97,17 @@ def dump(tmp_path: Path, lines: Callable[..., bytes]) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def rows_per_bucket(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets how many of the small records made here a bucket is meant for."""
+
+    def put(rows: float) -> None:
+        monkeypatch.setattr(store, "BYTES_PER_ROW", SMALL_RECORD)
+        monkeypatch.setattr(store, "ROWS_PER_BUCKET", rows)
+
+    return put
+
+
 @pytest.fixture(scope="session")
 def contents() -> Callable[[Path], dict[str, bytes]]:
     """Every file under a folder, hidden ones included, with its bytes."""
@@ -112,20 +127,22 @@ class _Stop:
     left: int = -1
     under: str = ""
     happened: bool = False
+    dead: bool = False
 
 
 _stop = _Stop()
-_CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
+_CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate", "shutil.rmtree"}
 
 
 def _watch(event: str, args: tuple[Any, ...]) -> None:
-    if _stop.left < 0 or threading.current_thread() is not threading.main_thread():
-        return
+    thread = threading.current_thread()
+    if (_stop.left < 0 and not _stop.dead) or not (thread is threading.main_thread() or thread.name.startswith("write")):
+        return  # a store's writer has a thread of its own, which hands what stopped it to the main one
     writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
     if not (writes or event in _CHANGES) or not str(args[0]).startswith(_stop.under):
         return
-    if _stop.left == 0:
-        _stop.left, _stop.happened = -1, True
+    if _stop.dead or _stop.left == 0:
+        _stop.left, _stop.happened, _stop.dead = -1, True, True
         raise Stopped(event)
     _stop.left -= 1
 
@@ -135,7 +152,10 @@ sys.addaudithook(_watch)
 
 @pytest.fixture(scope="session")
 def stopped_before() -> Callable[..., Any]:
-    """Stops what runs inside before its n-th change (rename, removal, new folder, opened file) under a folder, counted from 0."""
+    """Stops what runs inside before its n-th change (rename, removal, new folder, opened file) under a folder, counted from 0.
+
+    As after a kill, nothing is changed there any more, by whatever `finally` runs then.
+    """
 
     @contextmanager
     def stop(number: int, under: Path) -> Iterator[_Stop]:
@@ -145,6 +165,6 @@ def stopped_before() -> Callable[..., Any]:
         except Stopped:
             pass
         finally:
-            _stop.left = -1
+            _stop.left, _stop.dead = -1, False
 
     return stop

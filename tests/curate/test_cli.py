@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -84,12 +85,18 @@ def test_help_is_there_without_loading_anything_heavy(arguments: list[str]) -> N
     assert "loaded:\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_helps_with_its_options_and_a_worked_example(name: str) -> None:
-    done = lorum(name, "--help")
+def leaves() -> list[tuple[str, ...]]:
+    """Every command that does something, those of groups included."""
+    found = {name: main.get_command(click.Context(main), name) for name in COMMANDS}
+    return [(name, *rest) for name, command in found.items() for rest in ([(leaf,) for leaf in getattr(command, "commands", ())] or [()])]
+
+
+@pytest.mark.parametrize("name", leaves(), ids=" ".join)
+def test_a_command_helps_with_its_options_and_a_worked_example(name: tuple[str, ...]) -> None:
+    done = lorum(*name, "--help")
     assert done.exit_code == 0
-    assert done.stdout.startswith(f"Usage: lorum {name} ")
-    assert f"  lorum {name} " in done.stdout.split("Example")[1]
+    assert done.stdout.startswith(f"Usage: lorum {' '.join(name)} ")
+    assert f"  lorum {' '.join(name)} " in done.stdout.split("Example")[1]
     assert {"--json", "--quiet", "--debug"} <= set(done.stdout.split())
 
 
@@ -212,22 +219,24 @@ def test_filter_takes_its_rules_from_a_recipe_and_changes_on_top(tmp_path: Path,
 
 def bad_import(folder: Path, dump: Callable[..., Path], comment: Make) -> dict[str, tuple[list[str | Path], str]]:
     good = dump(comment("c1"), name="good.ndjson")
-    for name, data in {"cut.zst": b"\x28\xb5\x2f\xfd\x04\x58", "empty.ndjson": b"", "table.csv": b"id,body\n1,tea\n"}.items():
+    for name, data in {"cut.zst": b"\x28\xb5\x2f\xfd\x04\x58", "empty.ndjson": b"", "table.csv": b"weight,colour\n1,red\n"}.items():
         (folder / name).write_bytes(data)
+    (folder / "nothing").mkdir()
+    (folder / "nothing" / "thesis.txt").write_text("Once there was a kettle.")
     return {
         "missing": ([folder / "none.zst"], "none.zst: no such file; give the path of a dump"),
         "one of two missing": ([good, folder / "none.zst"], "none.zst: no such file"),
-        "a directory": ([folder], "is a directory; name the dump files in it"),
+        "a directory of nothing": ([folder / "nothing"], "nothing: holds no file that a source recognises; known: journal, reddit-dump"),
         "truncated": ([folder / "cut.zst"], "cut.zst: cannot be read to its end"),
         "empty": ([folder / "empty.ndjson"], "empty.ndjson: is empty"),
-        "no dump": ([folder / "table.csv"], "table.csv: no dump: none of its first 2 lines"),
+        "no posts": ([folder / "table.csv"], "table.csv: cannot tell its columns: found weight, colour; still needed: text"),
         "unknown community": ([good, "--subreddit", "Teapots"], "1 lines, and none of them is of Teapots; check the name and the days"),
         "other days": ([good, "--until", "1999-01-01"], "none of them is of the days asked for"),
     }
 
 
 @pytest.mark.parametrize(
-    "case", ["missing", "one of two missing", "a directory", "truncated", "empty", "no dump", "unknown community", "other days"]
+    "case", ["missing", "one of two missing", "a directory of nothing", "truncated", "empty", "no posts", "unknown community", "other days"]
 )
 def test_bad_input_to_import_is_one_line_and_leaves_what_was_there(
     tmp_path: Path, posts: Path, dump: Callable[..., Path], comment: Make, contents: Callable[[Path], dict[str, bytes]], case: str

@@ -11,6 +11,7 @@ import zstandard
 
 from curate.sources import compressed
 from curate.sources.compressed import read_lines
+from curate.sources.place import Place
 from formats.errors import UserError
 
 LINES = b'{"id": "a"}\n{"id": "b"}\n'
@@ -37,7 +38,7 @@ def numbered(count: int) -> bytes:
 
 
 def everything(path: Path) -> bytes:
-    return b"".join(read_lines(path))
+    return b"".join(read_lines(Place(str(path))))
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
@@ -45,7 +46,7 @@ def everything(path: Path) -> bytes:
 def test_the_content_tells_the_compression_and_the_name_does_not(tmp_path: Path, kind: str, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(COMPRESS[kind](LINES))
-    assert list(read_lines(path)) == [LINES]
+    assert list(read_lines(Place(str(path)))) == [LINES]
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
@@ -72,12 +73,12 @@ def test_skippable_zstandard_frames_are_skipped_at_the_start_in_the_middle_and_a
 
 @pytest.mark.parametrize("kind", COMPRESS)
 def test_lines_end_at_line_feeds_only(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compressed, "CHUNK", 1)
+    monkeypatch.setattr(compressed, "CHUNK", 1 << 18)
     odd = (SEPARATORS + b'{"id": "crlf"}\r\n' + b'{"id": "cr"}\r{"id": "same line"}\n') * 1000
     data = odd + numbered(20_000) + odd + numbered(20_000) + odd
     path = tmp_path / "dump"
     path.write_bytes(COMPRESS[kind](data))
-    chunks = list(read_lines(path))
+    chunks = list(read_lines(Place(str(path))))
     assert b"".join(chunks) == data
     assert len(chunks) > 1
     assert {chunk[-1:] for chunk in chunks} == {b"\n"}
@@ -96,7 +97,7 @@ def test_a_line_longer_than_a_chunk_stays_whole(tmp_path: Path, kind: str, monke
     long = b'{"body": "' + b"tea " * 500_000 + b'"}\n'
     path = tmp_path / "dump"
     path.write_bytes(COMPRESS[kind](LINES + long + LINES * 10_000))
-    chunks = list(read_lines(path))
+    chunks = list(read_lines(Place(str(path))))
     assert b"".join(chunks) == LINES + long + LINES * 10_000
     assert sum(long in chunk for chunk in chunks) == 1
     assert all(chunk.endswith(b"\n") for chunk in chunks)
@@ -106,7 +107,7 @@ def test_chunks_stay_near_their_size_when_lines_are_short(tmp_path: Path, monkey
     monkeypatch.setattr(compressed, "CHUNK", 1 << 20)
     path = tmp_path / "dump.zst"
     path.write_bytes(zst(numbered(100_000)))
-    sizes = [len(chunk) for chunk in read_lines(path)]
+    sizes = [len(chunk) for chunk in read_lines(Place(str(path)))]
     assert sum(sizes) == 100_000 * 43
     assert len(sizes) > 2
     assert max(sizes) < 2 << 20
@@ -131,12 +132,12 @@ def test_a_second_frame_that_is_cut_off_is_told(tmp_path: Path, kind: str) -> No
 
 
 def test_what_stands_before_the_cut_is_handed_on_before_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compressed, "CHUNK", 1)
+    monkeypatch.setattr(compressed, "CHUNK", 10 * len(LINES))
     path = tmp_path / "cut.zst"
-    path.write_bytes(zst(LINES) + zst(LINES)[:-2])
-    read = read_lines(path)
-    assert next(read) == LINES
-    with pytest.raises(UserError, match="incomplete"):
+    path.write_bytes(zst(LINES * 20) + zst(LINES)[:-2])
+    read = read_lines(Place(str(path)))
+    assert next(read) == LINES * 10
+    with pytest.raises(UserError, match="truncated or damaged"):
         list(read)
 
 
@@ -161,13 +162,13 @@ def test_text_behind_a_zstandard_frame_is_told(tmp_path: Path) -> None:
 def test_an_empty_file_holds_no_chunk(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "empty"
     path.write_bytes(data)
-    assert list(read_lines(path)) == []
+    assert list(read_lines(Place(str(path)))) == []
 
 
 def test_a_missing_file_and_a_directory_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.zst: no such file; give the path of a dump"):
         everything(tmp_path / "none.zst")
-    with pytest.raises(UserError, match="is a directory; name the dump files in it"):
+    with pytest.raises(UserError, match="is a directory; name the files in it"):
         everything(tmp_path)
 
 
@@ -177,7 +178,7 @@ def test_a_reader_that_stops_early_leaves_no_thread(tmp_path: Path, read: int, m
     path = tmp_path / "dump.zst"
     path.write_bytes(zst(numbered(100_000)))
     before = set(threading.enumerate())
-    chunks = read_lines(path)
+    chunks = read_lines(Place(str(path)))
     for _ in range(read):
         next(chunks)
     chunks.close()

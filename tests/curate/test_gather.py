@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from curate import store
 from curate.engine import report_of
-from curate.gather import Gathered, Wanted, import_files
+from curate.gather import Gathered, import_files
 from curate.sources import compressed
+from curate.sources.source import Wanted
 from formats.errors import UserError
 
 Record = dict[str, Any]
@@ -31,24 +32,29 @@ def table(out: Path) -> pl.DataFrame:
 
 
 def rejects(out: Path) -> list[tuple[str, int, str, str]]:
-    """Of each: name of the file, row, reason, beginning of the line."""
+    """Of each: name of the file, row, reason, beginning of the line; entries that stand for several rows are unfolded."""
     entries = [json.loads(line) for line in (out / "rejects.jsonl").read_text("utf-8").split("\n")[:-1]]
-    return [(Path(entry["file"]).name, entry["row"], entry["reason"], entry["line"]) for entry in entries]
+    return [
+        (Path(entry["file"]).name, entry["row"] + more, entry["reason"], entry["line"])
+        for entry in entries
+        for more in range(entry.get("rows", 1))
+    ]
 
 
 def check_account(gathered: Gathered, out: Path) -> None:
     """What is reported is what is on disk."""
     posts = table(out)
-    assert gathered.lines == gathered.posts + gathered.rejects + gathered.not_asked_for
+    gone = gathered.rejects + gathered.replaced + gathered.forgotten + gathered.not_asked_for
+    assert gathered.lines == gathered.posts + gone
     assert (gathered.posts, gathered.comments) == (posts.height, (posts["kind"] == "comment").sum())
     assert gathered.rejects == len(rejects(out))
     assert posts["id"].is_unique().all()
-    assert Gathered(**report_of(out, "posts")) == gathered
+    assert Gathered(**report_of(out, "posts"), passed_over=gathered.passed_over) == gathered
 
 
 @pytest.fixture
-def many_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", 2)
+def many_buckets(rows_per_bucket: Callable[[float], None]) -> None:
+    rows_per_bucket(2)
 
 
 def test_every_line_is_a_post_a_reject_or_not_asked_for(tmp_path: Path, comment: Make, submission: Make, dump: Dump) -> None:
@@ -64,7 +70,7 @@ def test_every_line_is_a_post_a_reject_or_not_asked_for(tmp_path: Path, comment:
         b"[1]",
     )
     gathered = import_files([path], tmp_path / "posts", Wanted(until=datetime.date(2030, 1, 1)))
-    assert gathered == Gathered(lines=9, posts=3, comments=2, submissions=1, rejects=5, not_asked_for=1, buckets=1)
+    assert gathered == Gathered(lines=9, posts=3, comments=2, submissions=1, rejects=5, not_asked_for=1)
     check_account(gathered, tmp_path / "posts")
     assert table(tmp_path / "posts").select("id", "source_row").rows() == [("t3_s1", 1), ("t1_c1", 2), ("t1_c3", 6)]
     assert rejects(tmp_path / "posts") == [
@@ -186,11 +192,12 @@ def test_an_id_that_comes_again_in_another_file_is_a_reject_and_the_first_stays(
     ]
 
 
-def test_a_file_that_is_named_twice_keeps_its_posts(tmp_path: Path, comment: Make, dump: Dump) -> None:
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path, comment: Make, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
     path = dump(comment("c1"), comment("c2"))
-    gathered = import_files([path, path], tmp_path / "posts")
+    monkeypatch.chdir(tmp_path)
+    gathered = import_files([path, "dump.ndjson", "./d*.ndjson"], tmp_path / "posts")
     check_account(gathered, tmp_path / "posts")
-    assert (gathered.posts, gathered.rejects) == (2, 2)
+    assert (gathered.files, gathered.lines, gathered.posts) == (1, 2, 2)
 
 
 dump_lines = st.one_of(
@@ -220,7 +227,7 @@ def test_whatever_the_files_hold_the_account_is_that_of_the_disk(
         paths[-1].write_bytes(lines(comment(f"first{number}"), *records))
     with pytest.MonkeyPatch.context() as patch:
         if split:
-            patch.setattr(store, "ROWS_PER_BUCKET", 1)
+            patch.setattr(store, "ROWS_PER_BUCKET", 0.1)
         gathered = import_files(paths, folder / "posts", Wanted(("kettlecourt",)) if filtered else None)
     check_account(gathered, folder / "posts")
     assert gathered.lines == sum(len(entries) + 1 for entries in files)
@@ -332,11 +339,34 @@ def test_a_missing_file_is_told_before_anything_is_read_or_written(tmp_path: Pat
 
 
 def test_no_files_at_all_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no dump files given; name at least one"):
+    with pytest.raises(UserError, match="no files given; name at least one"):
         import_files([], tmp_path / "posts")
 
 
-NO_DUMPS = {
+NO_POSTS = {
+    "a table of something else": (b"weight,colour\n1,red\n2,blue\n", "cannot tell its columns: found weight, colour; still needed: text"),
+    "other JSON": (b'{"kettle": 1}\n{"kettle": 2}\n', "cannot tell its columns: found kettle; still needed: text"),
+    "a picture": (bytes(range(256)) * 400, "no source recognises it; it begins with b'\\x00\\x01"),
+    "a text": (b"Once there was a kettle.\n", "no source recognises it; it begins with b'Once there was a kettle.\\n'"),
+    "a page": (b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "no source recognises it; it begins with b'<!DOCTYPE html>"),
+    "blank lines": (b"\n\n\n", "no source recognises it; it begins with b'\\n\\n\\n'"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_POSTS)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_that_holds_no_posts_is_told_with_what_it_holds(tmp_path: Path, kind: str, pack: Callable[[bytes], bytes]) -> None:
+    data, found = NO_POSTS[kind]
+    path = tmp_path / "thing"
+    path.write_bytes(pack(data))
+    with pytest.raises(UserError) as caught:
+        import_files([path], tmp_path / "posts")
+    assert str(caught.value).startswith(f"{path}: {found}")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "posts").exists()
+
+
+READ_AS_DUMPS = {
     "a table": (b"id,author,body\n" + b"1,odo,tea\n" * 50_000, "row 1: not JSON: Expecting value"),
     "a picture": (bytes(range(256)) * 400, "row 1: not"),
     "other JSON": (b'{"kettle": 1}\n{"kettle": 2}\n', "row 1: no id"),
@@ -345,18 +375,20 @@ NO_DUMPS = {
 }
 
 
-@pytest.mark.parametrize("kind", NO_DUMPS)
+@pytest.mark.parametrize("kind", READ_AS_DUMPS)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_file_that_is_no_dump_is_told_with_its_first_fault(tmp_path: Path, kind: str, pack: Callable[[bytes], bytes]) -> None:
-    data, first = NO_DUMPS[kind]
+def test_a_file_that_is_said_to_be_a_dump_and_is_none_is_told_with_its_first_fault(
+    tmp_path: Path, kind: str, pack: Callable[[bytes], bytes]
+) -> None:
+    data, first = READ_AS_DUMPS[kind]
     path = tmp_path / "thing"
     path.write_bytes(pack(data))
     with pytest.raises(UserError) as caught:
-        import_files([path], tmp_path / "posts")
+        import_files([path], tmp_path / "posts", source="reddit-dump")
     count = len(data.removesuffix(b"\n").split(b"\n"))
-    assert str(caught.value).startswith(f"{path}: no dump: none of its first {count} lines is a comment")
+    assert str(caught.value).startswith(f"{path}: read as reddit-dump, and none of its first {count} records is a post (")
     assert first in str(caught.value)
-    assert str(caught.value).endswith("expected one JSON object a line")
+    assert str(caught.value).endswith("if it is of another kind, name that with --source")
     assert not (tmp_path / "posts").exists()
 
 
@@ -364,7 +396,7 @@ def test_a_file_that_is_no_dump_is_told_with_its_first_fault(tmp_path: Path, kin
 def test_an_empty_dump_is_told(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "empty.zst"
     path.write_bytes(data)
-    with pytest.raises(UserError, match=r"empty\.zst: is empty: it holds no line; fetch the dump again or leave it out"):
+    with pytest.raises(UserError, match=r"empty\.zst: is empty: it holds no line; fetch it again or leave it out"):
         import_files([path], tmp_path / "posts")
 
 
@@ -384,7 +416,7 @@ def test_an_import_that_fails_leaves_the_posts_that_were_there(
     before = contents(tmp_path / "posts")
     good, bad = dump(comment("c2")), tmp_path / "bad"
     whole = gzip.compress(good.read_bytes())
-    bad.write_bytes({"truncated": whole[:-9], "no dump": b"tea\n", "empty": b"", "nothing asked for": whole}[fault])
+    bad.write_bytes({"truncated": whole[:-9], "no dump": b"tea and milk\n", "empty": b"", "nothing asked for": whole}[fault])
     with pytest.raises(UserError):
         import_files([good, bad], tmp_path / "posts", Wanted(("Teapots",)) if fault == "nothing asked for" else None)
     assert contents(tmp_path / "posts") == before

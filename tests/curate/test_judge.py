@@ -84,9 +84,9 @@ def test_every_post_gets_its_verdict_and_the_funnel_adds_up(
 
 
 def test_posts_keep_their_columns_their_order_and_their_buckets(
-    tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path], rows_per_bucket: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", 3)
+    rows_per_bucket(3)
     records = [
         record for number in range(8) for record in (submission(f"s{number}"), comment(f"c{number}", thread=f"s{number}", score=number))
     ]
@@ -103,9 +103,9 @@ def test_posts_keep_their_columns_their_order_and_their_buckets(
 
 
 def test_toxicity_scores_only_replies_that_stand_and_each_text_once(
-    tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path], rows_per_bucket: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", 3)
+    rows_per_bucket(3)
     stands = [comment(f"c{number}", thread=f"s{number}", body=CIVIL if number % 2 else RUDE) for number in range(6)]
     falls = [
         comment("orphan", parent="gone", body="My parent is missing from this dump."),
@@ -165,9 +165,9 @@ def test_without_any_rule_all_is_kept(tmp_path: Path, comment: Make, posts: Call
 
 def test_stopped_before_any_change_judging_goes_on_and_ends_with_the_same_bytes(
     tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path], contents: Callable[[Path], dict[str, bytes]],
-    stopped_before: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
+    stopped_before: Callable[..., Any], rows_per_bucket: Callable[[float], None],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", 3)
+    rows_per_bucket(3)
     source = posts(*(submission(f"s{number}") for number in range(3)), *(comment(f"c{number}", thread=f"s{number}") for number in range(3)))
     assert len(store.bucket_numbers(source)) > 1
     rules = build_rules({"toxicity": False})
@@ -205,9 +205,9 @@ def test_what_is_no_folder_of_posts_is_told(tmp_path: Path, comment: Make, posts
 
 
 def test_a_verdict_is_explained_with_the_text_and_where_it_came_from(
-    tmp_path: Path, comment: Make, posts: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, comment: Make, posts: Callable[..., Path], rows_per_bucket: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", 1)
+    rows_per_bucket(1)
     source = posts(*(comment(f"c{number}", thread=f"s{number}", score=number) for number in range(5)))
     judge_posts(source, tmp_path / "judged", build_rules({"toxicity": False}), tmp_path / "scores")
     post = explain(tmp_path / "judged", "t1_c2")

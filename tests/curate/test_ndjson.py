@@ -1,13 +1,25 @@
 import json
-import re
+from collections.abc import Sequence
 
+import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.sources.ndjson import ROW, Parsed, parse_chunk
+from curate.sources import ndjson
+from curate.sources.ndjson import ROW, Chunk, Parsed, parse_chunk
 
 FIELDS = ("id", "subreddit", "body")
+
+
+def parse(data: bytes, first_row: int = 1, names: Sequence[str] = (), fields: Sequence[str] = FIELDS) -> Parsed:
+    return parse_chunk(Chunk(data, first_row, data.count(b"\n") + (not data.endswith(b"\n"))), fields, names)
+
+
+def rejected(parsed: Parsed) -> list[tuple[int, str, str]]:
+    """Of every rejected line its row, the reason and itself, entries that stand for several unfolded."""
+    return [(reject.row + more, reject.reason, reject.line) for reject in parsed.rejects for more in range(reject.rows)]
+
 
 # What JSON's standard and Python's reader agree on: no surrogate halves, no line feed.
 words = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=12)
@@ -75,16 +87,17 @@ def is_record(line: bytes) -> bool:
         return False
 
 
-def check_law(lines: list[bytes], last_feed: bool, first_row: int, parsed: Parsed) -> None:
-    assert parsed.lines == len(lines) == parsed.records.height + len(parsed.rejects) + parsed.passed_over
+def check_law(lines: list[bytes], first_row: int, parsed: Parsed) -> None:
+    found = rejected(parsed)
+    assert parsed.lines == len(lines) == parsed.records.height + len(found) + parsed.passed_over
     expected = {first_row + place: json.loads(line) for place, line in enumerate(lines) if is_record(line)}
     assert parsed.records[ROW].to_list() == list(expected)
     assert parsed.records["id"].to_list() == [record.get("id") for record in expected.values()]
     assert parsed.records["body"].to_list() == [record.get("body") for record in expected.values()]
-    rejected = {first_row + place: line for place, line in enumerate(lines) if not is_record(line)}
-    assert [reject.row for reject in parsed.rejects] == list(rejected)
-    assert [reject.line for reject in parsed.rejects] == [line.decode(errors="replace") for line in rejected.values()]
-    assert [reject.reason == "blank line" for reject in parsed.rejects] == [not line.strip() for line in rejected.values()]
+    bad = {first_row + place: line for place, line in enumerate(lines) if not is_record(line)}
+    assert [row for row, _, _ in found] == list(bad)
+    assert [line for _, _, line in found] == [line.decode(errors="replace") for line in bad.values()]
+    assert [reason == "blank line" for _, reason, _ in found] == [not line.strip() for line in bad.values()]
 
 
 @settings(max_examples=300)
@@ -95,24 +108,83 @@ def check_law(lines: list[bytes], last_feed: bool, first_row: int, parsed: Parse
 def test_every_line_is_a_record_or_a_reject_with_its_own_row(lines: list[bytes], last_feed: bool, first_row: int) -> None:
     if not last_feed and not lines[-1]:
         last_feed = True  # a chunk does not end in an empty line without a line feed
-    parsed = parse_chunk(b"\n".join(lines) + b"\n" * last_feed, FIELDS, first_row)
-    check_law(lines, last_feed, first_row, parsed)
+    parsed = parse(b"\n".join(lines) + b"\n" * last_feed, first_row)
+    check_law(lines, first_row, parsed)
 
 
-@settings(max_examples=150)
-@given(st.lists(st.tuples(st.one_of(good_lines, blank_lines, broken_lines), st.booleans()), min_size=1, max_size=30), st.integers(1, 10**6))
-def test_with_a_pattern_every_line_is_a_record_a_reject_or_passed_over(pairs: list[tuple[bytes, bool]], first_row: int) -> None:
-    """Whether lines are picked or the whole chunk is parsed is a matter of speed; lines with the pattern fare the same either way."""
-    lines = [line.rstrip() + b' "KettleCourt"' if marked and is_record(line) else line for line, marked in pairs]
-    lines = [re.sub(rb'\} "KettleCourt"$', b', "subreddit": "KettleCourt"}', line) for line in lines]
-    wanted = re.compile(b'"KettleCourt"')
-    parsed = parse_chunk(b"\n".join(lines) + b"\n", FIELDS, first_row, wanted)
-    assert parsed.lines == len(lines) == parsed.records.height + len(parsed.rejects) + parsed.passed_over
-    told = {*parsed.records[ROW], *(reject.row for reject in parsed.rejects)}
-    assert len(told) == parsed.records.height + len(parsed.rejects)
-    for place, line in enumerate(lines):
-        if wanted.search(line):
-            assert first_row + place in (set(parsed.records[ROW]) if is_record(line) else {reject.row for reject in parsed.rejects})
+communities = st.sampled_from(
+    ["KettleCourt", "kettlecourt", "KETTLECOURT", "kettle_court", "Kettle_Court", "KettleCourts", "Tea", "T_E_A", None]
+)
+community_lines = st.builds(
+    lambda community, other, body, space, ending: (
+        json.dumps({"id": "a", "flair": other, "subreddit": community, "body": body}, separators=(",", space), ensure_ascii=False).encode()
+        + ending
+    ),
+    communities,
+    communities,
+    st.one_of(words, communities.map(lambda name: f'of "{name}"'), communities),
+    st.sampled_from([":", ": ", " : "]),
+    st.sampled_from([b"", b"\r", b" "]),
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.one_of(community_lines, community_lines, good_lines, blank_lines, broken_lines), min_size=1, max_size=25),
+    st.lists(st.sampled_from(["KettleCourt", "kettle_court", "t_e_a", "Nowhere"]), min_size=1, max_size=3, unique=True),
+    st.booleans(),
+    st.integers(1, 10**6),
+    st.integers(8, 90),
+)
+@example([b'{"subreddit":"T_E_A"}', b'{"subreddit":"T\x7fE\x7fA"}', b'{"subreddit":"T E A"}'], ["t_e_a"], True, 1, 8)
+def test_picking_lines_by_their_bytes_gives_what_parsing_all_and_choosing_gives(
+    lines: list[bytes], names: list[str], last_feed: bool, first_row: int, block: int
+) -> None:
+    """The blocks in which is searched are so small here that names lie on their seams."""
+    data = b"\n".join(lines) + b"\n" * (last_feed or not lines[-1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ndjson, "_BLOCK", block)
+        patch.setattr(ndjson, "_mostly_wanted", lambda data, names: False)
+        picked, everything = parse(data, first_row, names), parse(data, first_row)
+    wanted = pl.col("subreddit").str.to_lowercase().is_in([name.lower() for name in names])
+    assert picked.records.filter(wanted).rows() == everything.records.filter(wanted).rows()
+    assert picked.lines == everything.lines == picked.records.height + len(rejected(picked)) + picked.passed_over
+    assert set(picked.records[ROW]) <= set(everything.records[ROW])
+    assert set(rejected(picked)) <= set(rejected(everything))
+    told = {row for row, _, _ in rejected(picked)}
+    for row, _, line in rejected(everything):
+        if not (line.startswith("{") and line.endswith("}")):
+            assert row in told, "a line that is no object is told, whatever is wanted"
+
+
+@pytest.mark.parametrize("name", ["KettleCourt", "kettle_court", "T-E.A"])
+@pytest.mark.parametrize("shift", range(-20, 4))
+def test_a_name_on_the_seam_of_two_blocks_is_found_once(name: str, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ndjson, "_BLOCK", 256)
+    monkeypatch.setattr(ndjson, "_mostly_wanted", lambda data, names: False)
+    start = b'{"id":"a"}\n{"body":"'
+    line = (
+        start
+        + b"x" * (256 + shift - len(start) - len(b'","subreddit":'))
+        + b'","subreddit":"'
+        + name.upper().encode()
+        + b'"}\n{"id":"c"}\n'
+    )
+    assert abs(line.index(b'"' + name.upper().encode()) - 256) <= 21
+    parsed = parse(line, 1, [name])
+    assert parsed.records.select(ROW, "subreddit").rows() == [(2, name.upper())]
+    assert parsed.passed_over == 2
+
+
+@pytest.mark.parametrize("names", [["kettlecourt"], [f"name{number}" for number in range(ndjson.MOST_NAMES)] + ["kettlecourt"]])
+@pytest.mark.parametrize("share", [1, 60, 100])
+def test_however_the_wanted_lines_are_found_they_are_the_same(names: list[str], share: int) -> None:
+    """A chunk of which most is wanted, and one of which too many names are, is parsed whole."""
+    rows = [(row, "KettleCourt" if row % 100 < share else "Elsewhere") for row in range(1, 1001)]
+    parsed = parse(b"".join(b'{"id":"%d","subreddit":"%s"}\n' % (row, name.encode()) for row, name in rows), 1, names)
+    found = parsed.records.filter(subreddit="KettleCourt")
+    assert found[ROW].to_list() == [row for row, name in rows if name == "KettleCourt"]
+    assert parsed.passed_over == (1000 - found.height if share == 1 and len(names) == 1 else 0)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +204,7 @@ def test_with_a_pattern_every_line_is_a_record_a_reject_or_passed_over(pairs: li
     ],
 )
 def test_a_bad_line_is_told_with_its_reason_and_its_neighbours_survive(line: bytes, reason: str) -> None:
-    parsed = parse_chunk(b'{"id": "before"}\n' + line + b'\n{"id": "after"}\n', FIELDS, 41)
+    parsed = parse(b'{"id": "before"}\n' + line + b'\n{"id": "after"}\n', 41)
     assert parsed.records.select("id", ROW).rows() == [("before", 41), ("after", 43)]
     assert [(reject.row, reject.reason, reject.line) for reject in parsed.rejects] == [(42, reason, line.decode(errors="replace"))]
 
@@ -140,19 +212,19 @@ def test_a_bad_line_is_told_with_its_reason_and_its_neighbours_survive(line: byt
 def test_values_of_every_type_become_strings_and_null_stays_null() -> None:
     fields = ("time", "flag", "none", "absent", "number", "nested", "text", "big")
     line = b'{"time":1.7e9, "flag":false, "none":null, "number": -3, "nested": {"a":[1]}, "text": "\\ud83e\\uded6", "big": 45568804275}'
-    (row,) = parse_chunk(line, fields, 1).records.drop(ROW).rows(named=True)
+    (row,) = parse(line, fields=fields).records.drop(ROW).rows(named=True)
     assert (float(row["time"]), row["flag"], row["none"], row["absent"], row["number"]) == (1.7e9, "false", None, None, "-3")
     assert (json.loads(row["nested"]), row["text"], row["big"]) == ({"a": [1]}, "🫖", "45568804275")
 
 
 def test_line_separators_of_unicode_stand_inside_a_value() -> None:
     body = "one\u2028two\u2029three\x85four"
-    parsed = parse_chunk(json.dumps({"body": body}, ensure_ascii=False).encode() + b"\n", FIELDS, 1)
+    parsed = parse(json.dumps({"body": body}, ensure_ascii=False).encode() + b"\n")
     assert (parsed.lines, parsed.records["body"].to_list()) == (1, [body])
 
 
 def test_a_chunk_without_the_wanted_bytes_is_passed_over_unparsed() -> None:
-    parsed = parse_chunk(b'{"id": "a"}\n{not even JSON}\n{}\n', FIELDS, 1, re.compile(b"kettle"))
+    parsed = parse(b'{"id": "a"}\n{not even JSON}\n{}\n', names=["kettle"])
     assert (parsed.lines, parsed.records.height, parsed.rejects, parsed.passed_over) == (3, 0, [], 3)
 
 
@@ -161,7 +233,7 @@ def test_a_large_chunk_keeps_its_rows_when_single_lines_are_bad() -> None:
     lines = [b'{"id": "%d", "body": "%s"}' % (row, b"tea } { " * 9) for row in range(1, 30_001)]
     for row in (1, 2, 777, 29_999):
         lines[row - 1] = b'{"id": "open'
-    parsed = parse_chunk(b"\n".join(lines), FIELDS, 1)
-    assert [reject.row for reject in parsed.rejects] == [1, 2, 777, 29_999]
+    parsed = parse(b"\n".join(lines))
+    assert [(reject.row, reject.rows) for reject in parsed.rejects] == [(1, 2), (777, 1), (29_999, 1)]
     assert parsed.records["id"].to_list() == [str(row) for row in parsed.records[ROW]]
     assert parsed.records.height == 29_996

@@ -9,17 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.posts import POSTS, REMOVALS
-from curate.sources.ndjson import parse_chunk
+from curate.sources.ndjson import Chunk, Parsed, parse_chunk
 from curate.sources.reddit_dump import FIELDS, fault, to_posts
 
 Record = dict[str, Any]
 Make = Callable[..., Record]
 
 
+def parse(data: bytes) -> Parsed:
+    return parse_chunk(Chunk(data, 1, data.count(b"\n")), FIELDS)
+
+
 @pytest.fixture(scope="session")
 def posts(lines: Callable[..., bytes]) -> Callable[..., list[Record]]:
     def read(*records: Record) -> list[Record]:
-        table = parse_chunk(lines(*records), FIELDS, 1).records
+        table = parse(lines(*records)).records
         assert fault(table).null_count() == len(records)
         found = to_posts(table, "kettle.zst")
         assert found.schema == pl.Schema(POSTS)
@@ -333,7 +337,7 @@ def test_what_reddit_escapes_comes_back_as_it_was(comment: Make, posts: Callable
 
 def test_half_a_surrogate_pair_costs_one_character_and_no_line(comment: Make, lines: Callable[..., bytes]) -> None:
     broken = b'{"id": "c1", "link_id": "t3_s1", "body": "one \\ud83d two"}'
-    parsed = parse_chunk(lines(broken, comment("c2")), FIELDS, 1)
+    parsed = parse(lines(broken, comment("c2")))
     found = to_posts(parsed.records, "f")
     assert (parsed.rejects, found["text"].to_list()) == ([], ["one  two", "A kettle answers kettle c2."])
 
@@ -355,7 +359,7 @@ def test_half_a_surrogate_pair_costs_one_character_and_no_line(comment: Make, li
     ],
 )
 def test_a_record_that_cannot_be_a_post_says_why(lines: Callable[..., bytes], record: Record, reason: str | None) -> None:
-    table = parse_chunk(lines(record, {"id": "ok", "title": "t"}), FIELDS, 1).records
+    table = parse(lines(record, {"id": "ok", "title": "t"})).records
     assert fault(table).to_list() == [reason, None]
 
 

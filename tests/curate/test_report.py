@@ -13,7 +13,7 @@ FUNNEL = Funnel(
     context={"removed": 10, "bots": 0, "kept": 80},
 )
 STAGES = {
-    "gather": {"counts": {"lines": 100, "posts": 90, "comments": 80, "submissions": 10, "rejects": 4, "not_asked_for": 6, "buckets": 1}},
+    "gather": {"counts": {"lines": 100, "posts": 90, "rejects": 2, "replaced": 1, "forgotten": 1, "not_asked_for": 6}},
     "filter": {"counts": FUNNEL.to_dict()},
     "format": {"counts": {"targets": 55, "roots": 7, "without_context": 3, "samples": 45, "train": 40, "validation": 3, "test": 2}},
 }

@@ -63,13 +63,13 @@ def sha256(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("rows_per_bucket", [500_000, 5])
+@pytest.mark.parametrize("rows", [500_000, 5])
 def test_every_kept_reply_is_a_sample_in_one_split(
-    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows_per_bucket: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows: int, rows_per_bucket: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", rows_per_bucket)
+    rows_per_bucket(rows)
     source = judged(*forum)
-    assert (len(store.bucket_numbers(source)) > 4) == (rows_per_bucket == 5)
+    assert (len(store.bucket_numbers(source)) > 4) == (rows == 5)
     sampled = make(source, tmp_path / "samples")
     splits = {name: read_samples(tmp_path / "samples", name) for name in SPLITS}
     assert (sampled.targets, sampled.roots, sampled.without_context, sampled.samples) == (120, 40, 0, 80)
@@ -130,11 +130,11 @@ def test_the_turns_are_at_most_as_many_as_asked_for(tmp_path: Path, comment: Mak
         assert prompts["t1_c6"].count("### Comment:\n") == max_turns - 1
 
 
-@pytest.mark.parametrize("rows_per_bucket", [500_000, 5])
+@pytest.mark.parametrize("rows", [500_000, 5])
 def test_a_second_run_writes_the_same_bytes(
-    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows_per_bucket: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows: int, rows_per_bucket: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", rows_per_bucket)
+    rows_per_bucket(rows)
     make(judged(*forum, name="first"), tmp_path / "samples")
     make(judged(*forum, name="second"), tmp_path / "again")
     first, again = sha256(tmp_path / "samples"), sha256(tmp_path / "again")
@@ -143,21 +143,21 @@ def test_a_second_run_writes_the_same_bytes(
 
 
 def test_the_samples_are_the_same_however_many_buckets_there_are(
-    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows_per_bucket: Callable[[float], None]
 ) -> None:
     found = []
-    for rows_per_bucket in (500_000, 50, 5):
-        monkeypatch.setattr(store, "ROWS_PER_BUCKET", rows_per_bucket)
-        sampled = make(judged(*forum, name=f"judged {rows_per_bucket}"), tmp_path / f"{rows_per_bucket}")
-        found.append((sampled, {name: read_samples(tmp_path / f"{rows_per_bucket}", name).sort("id").to_dicts() for name in SPLITS}))
+    for rows in (500_000, 50, 5):
+        rows_per_bucket(rows)
+        sampled = make(judged(*forum, name=f"judged {rows}"), tmp_path / f"{rows}")
+        found.append((sampled, {name: read_samples(tmp_path / f"{rows}", name).sort("id").to_dicts() for name in SPLITS}))
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("rows_per_bucket", [500_000, 5])
+@pytest.mark.parametrize("rows", [500_000, 5])
 def test_datasets_loads_the_files_and_the_folder_as_they_are(
-    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows_per_bucket: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows: int, rows_per_bucket: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", rows_per_bucket)
+    rows_per_bucket(rows)
     make(judged(*forum), tmp_path / "samples")
     cache = str(tmp_path / "cache")
     files = {name: str(tmp_path / "samples" / f"{name}.parquet") for name in SPLITS}
@@ -212,9 +212,13 @@ def test_where_no_reply_is_left_to_learn_one_line_says_why_and_what_was_there_st
 
 
 def test_stopped_before_any_change_the_samples_end_with_the_same_bytes(
-    tmp_path: Path, forum: list[Record], judged: Callable[..., Path], stopped_before: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    forum: list[Record],
+    judged: Callable[..., Path],
+    stopped_before: Callable[..., Any],
+    rows_per_bucket: Callable[[float], None],
 ) -> None:
-    monkeypatch.setattr(store, "ROWS_PER_BUCKET", 20)
+    rows_per_bucket(3)
     source = judged(*forum[:12])
     assert len(store.bucket_numbers(source)) > 1
     sampled = make(source, tmp_path / "whole" / "samples")

@@ -53,8 +53,8 @@ def dump(make: Callable[[bytes], bytes]) -> Callable[[Path], str]:
 
 BAD: dict[str, tuple[str, str | Callable[[Path], str], str]] = {
     "a missing file": ("gather.files", '["nowhere.zst"]', "nowhere.zst: no such file"),
-    "a glob without a match": ("gather.files", '["*.nothing"]', "'*.nothing' matches no file"),
-    "a file that is no dump": ("gather.files", f'["{SAMPLE_DATA}/README.md"]', "README.md: no dump"),
+    "a glob without a match": ("gather.files", '["*.nothing"]', "/*.nothing: matches no file"),
+    "a file that is no dump": ("gather.files", f'["{SAMPLE_DATA}/README.md"]', "README.md: no source recognises it; it begins with b'# "),
     "a truncated dump": ("gather.files", dump(lambda data: data[: len(data) // 2]), "truncated or damaged"),
     "an empty dump": ("gather.files", dump(lambda data: b""), "is empty"),
     "an unknown key": ("train.lerning_rate", "1.0", "unknown key 'lerning_rate'; did you mean learning_rate?"),

@@ -34,13 +34,13 @@ with Reporter(quiet=True) as narrator:
 """
 
 BEFORE_TRAINING = {
-    "reading the second file": ("curate.gather", "_import_file", 2),
+    "reading the second file": ("curate.gather", "_import_one", 2),
     "writing the posts": ("curate.store", "write_parquet", 1),
     "swapping the posts in": ("curate.engine", "_swap", 1),
     "scoring toxicity": ("curate.judge", "score_texts", 1),
     "swapping the judged posts in": ("curate.engine", "_swap", 2),
     "rendering": ("curate.samples", "render", 1),
-    "writing the record": ("curate.files", "write_text", 9),
+    "writing the record": ("curate.files", "write_text", 10),
 }
 AFTER = {
     "training": ("train.trainer", "flatten", 8),

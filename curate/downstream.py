@@ -1,0 +1,102 @@
+"""What was made from a folder of posts, and where it lies: judged posts, samples, adapters, runs."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from curate.engine import alone, settled, stage_of
+from curate.files import read_json
+from formats.errors import UserError
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """A folder of posts and what was made from it. Of a run, folders that it has not made yet are among them."""
+
+    posts: Path
+    judged: tuple[Path, ...] = ()
+    samples: tuple[Path, ...] = ()
+    adapters: tuple[Path, ...] = ()
+    runs: tuple[Path, ...] = ()
+
+    def there(self) -> "Downstream":
+        """Without the folders that are not there or hold something else.
+
+        Raises:
+            UserError: the posts are not there.
+        """
+        if stage_of(self.posts) != "posts":
+            raise UserError(f"{self.posts}: holds no posts; give a run's folder, or a folder of posts as `lorum import` writes")
+        return Downstream(
+            self.posts,
+            tuple(folder for folder in self.judged if stage_of(folder) == "judged"),
+            tuple(folder for folder in self.samples if stage_of(folder) == "samples"),
+            tuple(folder for folder in self.adapters if _is_adapter(folder)),
+            tuple(folder for folder in self.runs if _is_run(folder)),
+        )
+
+
+def find_downstream(folder: Path, also: Sequence[Path] = ()) -> Downstream:
+    """What is downstream of a run's posts, or of a folder of posts.
+
+    Args:
+        folder: a run, or a folder of posts; the posts of a run stand for the run.
+        also: folders of judged posts or samples, adapters and runs that lie elsewhere.
+
+    Raises:
+        UserError: a folder is missing or of none of these kinds.
+    """
+    for path in (folder, *also):
+        if not path.exists():
+            raise UserError(f"{path}: no such folder; give a run's folder, or a folder of posts as `lorum import` writes")
+    folder = folder.resolve()
+    if folder.name == "posts" and _is_run(folder.parent):
+        folder = folder.parent
+    found: dict[str, list[Path]] = {"judged": [], "samples": [], "adapters": [], "runs": []}
+    if is_run := stage_of(folder) is None:
+        _add_run(folder, found)
+    for path in map(Path.resolve, also):
+        stage = stage_of(path)
+        if stage in ("judged", "samples"):
+            found[stage].append(path)
+        elif _is_adapter(path):
+            found["adapters"].append(path)
+        elif _is_run(path):
+            _add_run(path, found)
+        else:
+            raise UserError(f"{path}: holds neither judged posts nor samples, and is no adapter and no run; name such a folder with --also")
+    return Downstream(folder / "posts" if is_run else folder, **{name: tuple(dict.fromkeys(paths)) for name, paths in found.items()})
+
+
+@contextmanager
+def held(places: Downstream) -> Iterator[None]:
+    """Keeps every run and scrape away from these folders, and clears away what a killed one left half done beside them.
+
+    Raises:
+        UserError: one works there.
+    """
+    with ExitStack() as stack:
+        for run in places.runs:
+            stack.enter_context(alone(run / ".lock", run))
+        posts = places.posts
+        stack.enter_context(alone(posts.with_name(f".{posts.name}.scrape-lock"), posts))
+        for folder in (posts, *places.judged, *places.samples):
+            stack.enter_context(settled(folder))
+        yield
+
+
+def _add_run(run: Path, found: dict[str, list[Path]]) -> None:
+    for kind, name in (("judged", "judged"), ("samples", "samples"), ("adapters", "adapter")):
+        found[kind].append(run / name)
+    found["runs"].append(run)
+
+
+def _is_run(folder: Path) -> bool:
+    return "lorum" in read_json(folder / RUN)
+
+
+def _is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").is_file()

@@ -1,0 +1,101 @@
+"""Forgets posts: removes them from a folder of posts and from all that was made from it, and keeps them out of later imports."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from curate.asking import ask_source
+from curate.downstream import Downstream, find_downstream, held
+from curate.engine import Progress, silent
+from curate.files import read_json, write_json
+from curate.forgotten import hash_author
+from curate.removal import remove
+from curate.removal_list import check_id, read_list
+from curate.removal_plan import Plan, Removed
+from curate.sources.patience import Patience
+from curate.survey import survey
+from formats.errors import UserError
+from train.cache import cache_folder
+
+
+def forget(
+    folder: Path,
+    ids: Iterable[str] = (),
+    authors: Iterable[str] = (),
+    lists: Iterable[str | Path] = (),
+    also: Sequence[Path] = (),
+    progress: Progress = silent,
+    *,
+    ask: str | None = None,
+    site: str | None = None,
+    patience: Patience | None = None,
+    dry_run: bool = False,
+) -> Removed:
+    """Removes posts from a run, or from a folder of posts and the folders made from it.
+
+    The posts go, with their judgements, the samples that hold them as reply or context, the scores of their texts, the evaluation's
+    examples, what was scraped of them, and excerpts of rejected lines. A killed call that is made again goes on.
+
+    Args:
+        folder: of a run, or of posts.
+        ids: with their prefixes (`t1_x`), which those of Reddit's posts may lack where it is unambiguous.
+        authors: all of whose posts go; in any case.
+        lists: files of ids, see `curate.removal_list.read_list`.
+        also: folders of judged posts and samples, adapters and runs that lie elsewhere.
+        ask: one of `curate.asking.ASKED`, to be asked which posts still stand; those that do not are forgotten.
+        site: the section of praw.ini with the credentials for that.
+        dry_run: remove nothing, and say what would be.
+
+    Raises:
+        UserError: a folder, list or id is not what it should be, or a run works there.
+        SourceDown: the source stopped answering; what it answered is kept, and the same call goes on.
+    """
+    places = find_downstream(folder, also)
+    named = frozenset(check_id(name, "id") for name in ids) | {name for path in lists for name in read_list(path)}
+    writers = {hash_author(name): name for name in map(_author, authors)}
+    if not named and not writers and ask is None:
+        raise UserError("nothing to forget: give ids, --author, --list or --ask")
+    plans = places.posts.parent.glob(f".{places.posts.name}.forget-*.json")
+    key = _key(places, sorted(named), sorted(writers), ask)
+    ours, answers = (places.posts.with_name(f".{places.posts.name}.forget-{key}.{suffix}") for suffix in ("json", "answers"))
+    gone: tuple[frozenset[str], int] = (frozenset(), 0)
+    if ask is not None and not ours.exists():
+        gone = ask_source(ask, places.there().posts, answers, patience or Patience(progress), site, progress)
+    with nullcontext() if dry_run else held(places):
+        there, scores = places.there(), cache_folder() / "scores"
+        plan = _read(ours)
+        if plan is None:
+            others = {path: left for path in plans if (left := _read(path))}
+            plan = survey(there, named | gone[0], writers, [left.gone() for left in others.values()], scores, progress)
+            plan = replace(plan, removed=replace(plan.removed, asked=gone[1]))
+            if not dry_run:
+                write_json(plan.to_dict(), ours)
+                for path in others:
+                    path.unlink()
+        if not dry_run:
+            remove(there, plan, scores, progress)
+            answers.unlink(missing_ok=True)
+            ours.unlink()
+    return plan.removed
+
+
+def _key(places: Downstream, *asked: object) -> str:
+    """What identifies a call, so that the same one goes on."""
+    folders = [*places.judged, *places.samples, *places.adapters, *places.runs]
+    return hashlib.sha256(json.dumps([*asked, *map(str, folders)]).encode()).hexdigest()[:12]
+
+
+def _author(name: str) -> str:
+    """A name as Reddit's posts have it, though it is given as u/NAME."""
+    found = name.strip().removeprefix("/").removeprefix("u/")
+    if not found or found.startswith("["):
+        raise UserError(f"author: found {name!r}, expected the name of one author")
+    return found
+
+
+def _read(path: Path) -> Plan | None:
+    held_there = read_json(path)
+    return Plan.from_dict(held_there) if held_there else None

@@ -1,0 +1,33 @@
+"""What a scrape of a Lemmy instance is asked for."""
+
+import datetime
+from dataclasses import dataclass
+
+from formats.errors import UserError
+
+SORTS = {"new": "New", "active": "Active", "hot": "Hot", "top": "TopAll", "most_comments": "MostComments", "old": "Old"}
+"""Orders of posts by their names in version 4, with those of version 3."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which posts are asked for.
+
+    Args:
+        instance: its address.
+        communities: `tea`, or `tea@other.example` for one of another instance that this one knows.
+        sort: one of `SORTS`.
+        since: days on which posts were written; `until` is not included.
+        limit: posts of each community at most.
+    """
+
+    instance: str
+    communities: tuple[str, ...]
+    sort: str = "new"
+    since: datetime.date | None = None
+    until: datetime.date | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.communities:
+            raise UserError("lemmy: name a community, as in tea or tea@other.example")

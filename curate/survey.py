@@ -1,0 +1,152 @@
+"""What forgetting some posts comes to, before anything is removed: which posts, samples, scores and examples, and how many."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import store
+from curate.contexts import posts_below, samples_of
+from curate.downstream import RUN, Downstream
+from curate.engine import Progress
+from curate.excerpts import count_excerpts, forgotten_lines
+from curate.files import read_json
+from curate.forgotten import Forgotten, hash_author
+from curate.journal import segments
+from curate.removal_list import forms
+from curate.removal_plan import Plan, Removed
+from curate.splits import SPLITS
+from filters.scores import count_scores, hash_texts
+from formats.errors import UserError
+from formats.escape import Escaper
+from formats.samples import folder_template
+
+
+def survey(
+    places: Downstream, ids: Iterable[str], authors: Mapping[str, str], unfinished: Iterable[Forgotten], scores: Path, progress: Progress
+) -> Plan:
+    """Finds everything of these posts, and of those forgotten before, and changes nothing.
+
+    Args:
+        ids: with their prefixes; those of Reddit's posts without, where that is unambiguous.
+        authors: by the hash of their name what to call them.
+        unfinished: what killed calls were to forget.
+        scores: the folder in which the scores of models are kept.
+
+    Raises:
+        UserError: an id without prefix is that of a comment and of a submission.
+    """
+    earlier = Forgotten.read(places.posts)
+    for left in unfinished:
+        earlier = earlier.joined(left)
+    wanted = {name: forms(name) for name in ids}
+    sought = earlier.joined(Forgotten(frozenset(form for meant in wanted.values() for form in meant), frozenset(authors)))
+    found, writers = _find(places, sought, progress)
+    chosen = {name: _meant(name, meant, found | earlier.ids) for name, meant in wanted.items()}
+    gone = Forgotten(earlier.ids | found | {form for form in chosen.values() if form}, sought.authors)
+    unknown = [name for name, form in chosen.items() if form not in found | earlier.ids]
+    unknown += [called for author, called in authors.items() if author not in writers | earlier.authors]
+
+    below = posts_below([places.posts, *places.judged], gone)
+    dropped = {folder: samples_of(folder, below) for folder in places.samples}
+    examples = {key for folder, rows in dropped.items() for key in _keys_of_samples(folder, rows)}
+    texts = _texts(places, gone, scores)
+    named, nameless = count_excerpts(places.posts, gone)
+    removed = Removed(
+        posts=_count(places.posts, gone),
+        judged=sum(_count(folder, gone) for folder in places.judged),
+        samples={split: sum(int((rows["split"] == split).sum()) for rows in dropped.values()) for split in SPLITS},
+        scores=count_scores(texts, scores),
+        examples=sum(example_key(example) in examples for run in places.runs for example in examples_of(read_json(run / RUN))),
+        journal=sum(rows.height for segment in segments(places.posts) for rows in forgotten_lines(segment, gone)),
+        rejects=named,
+        adapters=tuple(str(adapter) for adapter in places.adapters if _lost_training(adapter, dropped)),
+        before=sum(form in earlier.ids - found for form in chosen.values()),
+        unknown=tuple(unknown),
+    )
+    if not removed.is_nothing():
+        removed = replace(removed, rejects=named + nameless)
+    samples = {str(folder): rows["id"].to_list() for folder, rows in dropped.items()}
+    return Plan(sorted(gone.ids), sorted(gone.authors), samples, [text.hex() for text in texts], sorted(examples), removed)
+
+
+def examples_of(run: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The evaluation's examples in the record of a run."""
+    found: list[dict[str, str]] = run.get("stages", {}).get("eval", {}).get("counts", {}).get("examples", [])
+    return found
+
+
+def example_key(example: Mapping[str, str]) -> str:
+    """What tells an example from others: a hash of its prompt and the forum's reply."""
+    return hashlib.sha256(f"{example['prompt']}\0{example['forum']}".encode()).hexdigest()
+
+
+def _find(places: Downstream, sought: Forgotten, progress: Progress) -> tuple[frozenset[str], frozenset[str]]:
+    """Which of the posts are there, by their ids, and the hashes of those who wrote them.
+
+    The journal is looked through too: it may know the author of a post whose newest record knows none.
+    """
+    ids: set[str] = set()
+    writers: set[str] = set()
+
+    def take(rows: pl.DataFrame) -> None:
+        ids.update(rows["id"].drop_nulls())
+        writers.update(hash_author(name) for name in rows["author"].drop_nulls().unique())
+
+    for segment in segments(places.posts):
+        for records in forgotten_lines(segment, sought):
+            take(records)
+    for folder in (places.posts, *places.judged):
+        buckets = store.bucket_numbers(folder)
+        for number, bucket in enumerate(buckets, 1):
+            rows = store.read_bucket(folder, bucket, ["id", "author"])
+            rows = rows.filter(sought.holds(rows))
+            take(rows)
+            progress(f"look through {folder.name}", number, len(buckets))
+    return frozenset(ids), frozenset(writers)
+
+
+def _meant(name: str, meant: Sequence[str], known: frozenset[str]) -> str | None:
+    """The id that a name means; None where it has no prefix and no such post is known."""
+    hits = [form for form in meant if form in known]
+    if len(hits) > 1:
+        raise UserError(f"{name}: is {' and '.join(hits)}, which are different posts; give the id with its prefix")
+    return hits[0] if hits else meant[0] if len(meant) == 1 else None
+
+
+def _texts(places: Downstream, gone: Forgotten, scores: Path) -> pl.Series:
+    """The hashes of the texts of forgotten posts by which scores are kept; of none, where no scores are kept."""
+    found = [pl.Series("hash", [], pl.Binary)]
+    for folder in (places.posts, *places.judged) if scores.exists() else ():
+        for bucket in store.bucket_numbers(folder):
+            if gone.holds(store.read_bucket(folder, bucket, ["id", "author"])).any():
+                rows = store.read_bucket(folder, bucket, ["id", "author", "text"])
+                texts = rows.filter(gone.holds(rows))["text"].drop_nulls()
+                found.append(hash_texts(texts.filter(texts != "")))
+    return pl.concat(found).unique(maintain_order=True)
+
+
+def _count(folder: Path, gone: Forgotten) -> int:
+    buckets = store.bucket_numbers(folder)
+    return sum(int(gone.holds(store.read_bucket(folder, bucket, ["id", "author"])).sum()) for bucket in buckets)
+
+
+def _keys_of_samples(folder: Path, rows: pl.DataFrame) -> set[str]:
+    """The keys of the examples that an evaluation would make of samples."""
+    template = folder_template(folder)
+    plain = Escaper(template.cores).unescape
+    held_out = rows.filter(pl.col("split") != "train").select("prompt", "completion")
+    return {
+        example_key({"prompt": plain(prompt), "forum": plain(completion.removesuffix(template.stop))})
+        for prompt, completion in held_out.iter_rows()
+    }
+
+
+def _lost_training(adapter: Path, dropped: Mapping[Path, pl.DataFrame]) -> bool:
+    """Whether samples of the adapter's training went: those of its run, or any, where it lies elsewhere."""
+    own = adapter.parent / "samples"
+    chosen = [dropped[own]] if own in dropped else dropped.values()
+    return any((rows["split"] == "train").any() for rows in chosen)

@@ -1,0 +1,460 @@
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from curate import store
+from curate.cli import main
+from curate.engine import alone, made_by, report_of
+from curate.forget import forget
+from curate.forgotten import Forgotten
+from curate.gather import Gathered, import_files
+from curate.journal import JournalWriter, journal_folder, segments
+from curate.judge import judge_posts
+from curate.removal_list import read_list
+from curate.removal_plan import Removed
+from curate.samples import Sampled, make_samples
+from curate.sources.patience import SourceDown
+from curate.splits import SPLITS
+from filters.catalogue import build_rules
+from filters.scores import score_texts
+from formats.errors import UserError
+from formats.template import load_template
+
+Record = dict[str, Any]
+Make = Callable[..., Record]
+Dump = Callable[..., Path]
+NOTHING = Removed()
+SECRET = "zarzuela"
+"""A word that stands in forgotten posts and nowhere else."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The request of a scrape."""
+
+    limit: int | None = None
+
+
+class Counting:
+    """A scorer that gives every text the same score, and keeps what it was asked."""
+
+    key = "counting-1"
+    labels = ("toxicity",)
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def score(self, texts: Sequence[str]) -> Any:
+        self.asked += texts
+        return [[0.25]] * len(texts)
+
+
+def ids(folder: Path) -> list[str]:
+    return [post for bucket in store.bucket_numbers(folder) for post in store.read_bucket(folder, bucket, ["id"])["id"]]
+
+
+def sample_ids(folder: Path) -> dict[str, list[str]]:
+    return {split: pl.read_parquet(folder / f"{split}.parquet")["id"].to_list() for split in SPLITS}
+
+
+def files_with(word: str, folder: Path) -> list[str]:
+    """The files under a folder in which a word stands, in Parquet too."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            text = path.read_bytes()
+            if path.suffix == ".parquet":
+                text += json.dumps(pl.read_parquet(path).to_dicts(), default=str).encode()
+            if word.encode() in text:
+                found.append(str(path.relative_to(folder)))
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path, comment: Make, submission: Make, dump: Dump) -> Path:
+    """The folders of a run on two threads: chains of four comments a to d in s1, and e in s2; a rejected line quotes c."""
+    secret = f"A {SECRET} of a kettle."
+    lines = [
+        submission("s1"),
+        comment("a"),
+        comment("b", parent="a"),
+        comment("c", parent="b", body=secret, author="Mabel"),
+        comment("d", parent="c"),
+        comment("f", parent="d"),
+        submission("s2", author="mabel", selftext=secret),
+        comment("e", thread="s2", author="Mabel"),
+        b'{"id": "c", "body": "' + secret.encode() + b'", "author": "Mabel", oops',
+        b'{"id": "b", "body": "cut off',
+        comment("a"),
+    ]
+    folder = tmp_path / "run"
+    import_files([dump(*lines, name="court.ndjson")], folder / "posts")
+    judge_posts(folder / "posts", folder / "judged", build_rules({"toxicity": False}), tmp_path / "cache" / "scores")
+    make_samples(folder / "judged", folder / "samples", load_template("speakers"), max_turns=3, shares=(1, 0, 0), seed=0)
+    return folder
+
+
+def test_a_post_goes_from_everywhere_and_samples_go_that_hold_it_as_reply_or_context(run: Path) -> None:
+    made = made_by(run / "posts"), made_by(run / "judged"), made_by(run / "samples")
+    assert sample_ids(run / "samples")["train"] == ["t1_a", "t1_b", "t1_c", "t1_d", "t1_f", "t1_e"]
+    removed = forget(run, ["t1_c"])
+    assert removed == replace(NOTHING, posts=1, judged=1, samples={"train": 3, "validation": 0, "test": 0}, rejects=1)
+    assert ids(run / "posts") == ids(run / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
+    assert sample_ids(run / "samples")["train"] == ["t1_a", "t1_b", "t1_e"]
+    assert files_with("oops", run) == []
+    before = Gathered(lines=11, posts=8, comments=6, submissions=2, rejects=3, not_asked_for=0, files=1)
+    assert Gathered(**report_of(run / "posts", "posts")) == replace(before, posts=7, comments=5, forgotten=1)
+    assert json.loads((run / "judged" / "funnel.json").read_text()) == report_of(run / "judged", "judged")
+    assert report_of(run / "judged", "judged")["posts"] == report_of(run / "judged", "judged")["target"]["kept"] == 7
+    # d and f lost a turn before them, and count with those that have none.
+    assert Sampled(**report_of(run / "samples", "samples")) == Sampled(7, 2, 2, 3, 3, 0, 0)
+    assert (made_by(run / "posts"), made_by(run / "judged")) == made[:2]
+    assert str(made_by(run / "samples")).startswith(f"{made[2]}-")
+
+
+def test_a_turn_too_far_up_to_be_in_the_sample_leaves_it(run: Path) -> None:
+    forget(run, ["t3_s1"])
+    assert sample_ids(run / "samples")["train"] == ["t1_c", "t1_d", "t1_f", "t1_e"]
+
+
+def test_an_author_goes_in_any_case_and_stays_away(run: Path, comment: Make, dump: Dump) -> None:
+    removed = forget(run, authors=["u/MABEL"])
+    assert removed == replace(NOTHING, posts=3, judged=3, samples={"train": 4, "validation": 0, "test": 0}, rejects=1)
+    assert files_with(SECRET, run) == []
+    assert files_with("abel", run) == []
+    later = dump(comment("new", author="mabel"), comment("n2", author="someone"), name="later.ndjson")
+    assert import_files([later], run / "posts", add=True).forgotten == 4
+    assert ids(run / "posts") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t1_n2"]
+
+
+def test_a_second_time_there_is_nothing_to_remove(run: Path, contents: Callable[[Path], dict[str, bytes]]) -> None:
+    forget(run, ["t1_c"], ["Mabel"])
+    before = contents(run)
+    assert forget(run, ["t1_c"], ["Mabel"]) == replace(NOTHING, before=1)
+    assert contents(run) == before
+
+
+def test_what_is_not_there_is_said_and_kept_away(run: Path, comment: Make, dump: Dump) -> None:
+    assert forget(run, ["t1_later", "zzz"], ["nobody"]) == replace(NOTHING, unknown=("t1_later", "zzz", "nobody"))
+    assert len(ids(run / "posts")) == 8
+    import_files([dump(comment("later"), comment("zzz"), name="later.ndjson")], run / "posts", add=True)
+    assert ids(run / "posts")[8:] == ["t1_zzz"]
+
+
+def test_a_dry_run_changes_nothing_and_counts_the_same(run: Path, contents: Callable[[Path], dict[str, bytes]]) -> None:
+    before = contents(run)
+    would = forget(run, ["c"], ["mabel"], dry_run=True)
+    assert contents(run) == before
+    assert would == forget(run, ["c"], ["mabel"]) != NOTHING
+
+
+def test_a_prefix_may_be_left_out_unless_a_comment_and_a_submission_share_the_id(run: Path, comment: Make, dump: Dump) -> None:
+    assert forget(run, ["d"]).posts == 1
+    assert "t1_d" not in ids(run / "posts")
+    import_files([dump(comment("s1"), name="twin.ndjson")], run / "posts", add=True)
+    with pytest.raises(UserError, match="s1: is t1_s1 and t3_s1, which are different posts"):
+        forget(run, ["s1"])
+    assert {"t1_s1", "t3_s1"} < set(ids(run / "posts"))
+
+
+def test_what_lies_elsewhere_goes_too_even_after_the_posts_went(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "judged", tmp_path / "other" / "judged")
+    shutil.copytree(run / "samples", tmp_path / "other samples")
+    first = forget(run / "posts", ["t1_c"])
+    assert (first.posts, first.judged, first.samples["train"]) == (1, 0, 0)
+    # The posts that told what d and f answer are gone, but d tells it itself.
+    second = forget(run / "posts", ["t1_c"], also=[tmp_path / "other samples"])
+    assert (second.posts, second.samples["train"], second.before) == (0, 3, 1)
+    assert sample_ids(tmp_path / "other samples")["train"] == ["t1_a", "t1_b", "t1_e"]
+    third = forget(run / "posts", ["t1_c"], also=[tmp_path / "other" / "judged"])
+    assert (third.judged, files_with(SECRET, tmp_path / "other" / "judged")) == (1, [str(Path("bucket=0000/part-0000.parquet"))])
+    assert ids(tmp_path / "other" / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
+
+
+def test_posts_of_a_run_stand_for_the_run(run: Path) -> None:
+    (run / "run.json").write_text('{"lorum": "0", "name": "court", "stages": {}, "started": ""}')
+    assert forget(run / "posts", ["t1_c"]).judged == 1
+
+
+def test_many_buckets_are_one(
+    tmp_path: Path, comment: Make, submission: Make, dump: Dump, rows_per_bucket: Callable[[float], None]
+) -> None:
+    rows_per_bucket(5)
+    records = [one for n in range(40) for one in (submission(f"s{n}"), comment(f"c{n}", thread=f"s{n}", author=f"writer_{n % 4}"))]
+    import_files([dump(*records)], tmp_path / "posts")
+    assert len(store.bucket_numbers(tmp_path / "posts")) > 4
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "posts").rglob("*.parquet")}
+    assert forget(tmp_path / "posts", ["t3_s3"], ["writer_1"]).posts == 11
+    left = {f"t3_s{n}" for n in range(40) if n != 3} | {f"t1_c{n}" for n in range(40) if n % 4 != 1}
+    assert set(ids(tmp_path / "posts")) == left
+    forget(tmp_path / "posts", ["t3_s4"])
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "posts").rglob("*.parquet")}
+    assert any(after[path] == time for path, time in before.items())
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """A folder of posts that was scraped: three posts, of which kb and kc hold the secret."""
+    posts = tmp_path / "scraped"
+    record = {"thread_id": "hn_ka", "kind": "comment", "source": "hackernews", "parent_id": "hn_ka"}
+    texts = {"hn_ka": "Tea?", "hn_kb": f"No {SECRET}.", "hn_kc": f"A {SECRET}, é."}
+    writer = JournalWriter(posts, "hackernews", Asked())
+    writer.append([{"id": name, "author": name.upper(), "text": text, **record} for name, text in texts.items()], [])
+    writer.close(finished=True)
+    import_files(segments(posts), posts, add=True)
+    return posts
+
+
+def test_a_scraped_post_goes_from_the_journal_and_the_next_scrape_reads_no_old_segment_again(journal: Path) -> None:
+    (segment,) = segments(journal)
+    before, made = segment.stat(), made_by(journal)
+    parts = {path: path.stat().st_ino for path in journal.rglob("*.parquet")}
+    assert forget(journal, ["hn_kb"], ["HN_kc"]) == replace(NOTHING, posts=2, journal=2)
+    assert files_with(SECRET, journal.parent) == []
+    assert (segment.stat().st_size, segment.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert segment.read_bytes().count(b"\n") == 4
+    again = import_files(segments(journal), journal, add=True)
+    assert (again.lines, again.posts, again.forgotten, made_by(journal)) == (3, 1, 2, made)
+    assert {path for path in parts if path.exists()} == set(parts)
+    writer = JournalWriter(journal, "hackernews", Asked())
+    writer.append([{"id": "hn_kd", "thread_id": "hn_ka", "kind": "comment", "source": "hackernews", "text": "Milk."}], [])
+    writer.close(finished=True)
+    more = import_files(segments(journal), journal, add=True)
+    assert (more.lines, more.posts, more.rejects, more.forgotten) == (4, 2, 0, 2)
+
+
+def test_a_journal_read_all_over_again_adds_up_without_what_was_forgotten(journal: Path) -> None:
+    forget(journal, ["hn_kb"])
+    os.utime(segments(journal)[0])
+    again = import_files(segments(journal), journal, add=True)
+    assert (again.lines, again.posts, again.rejects) == (2, 2, 0)
+
+
+def test_what_a_killed_scrape_left_unsaved_goes_with_the_rest(journal: Path) -> None:
+    (segment,) = segments(journal)
+    whole = segment.read_bytes()
+    segment.write_bytes(whole + b'{"id": "hn_kb", "text": "half a ' + SECRET.encode())
+    forget(journal, ["hn_kb", "hn_kc"])
+    assert files_with(SECRET, journal.parent) == []
+    assert len(segment.read_bytes()) == len(whole)
+
+
+def test_a_newer_record_without_its_author_is_known_by_the_journal(journal: Path) -> None:
+    writer = JournalWriter(journal, "hackernews", Asked())
+    newer = {"id": "hn_kb", "thread_id": "hn_ka", "kind": "comment", "source": "hackernews", "text": SECRET, "retrieved_at": 1}
+    writer.append([newer], [])
+    writer.close(finished=True)
+    import_files(segments(journal), journal, add=True)
+    assert forget(journal, authors=["hn_kb"]) == replace(NOTHING, posts=1, journal=2)
+    assert "hn_kb" not in ids(journal)
+
+
+def test_scores_go_by_their_texts(run: Path, tmp_path: Path) -> None:
+    scores = tmp_path / "cache" / "scores"
+    texts = pl.Series(["A kettle answers kettle d.", f"A {SECRET} of a kettle.", "Somebody else's."])
+    score_texts(texts[:2], Counting(), scores)
+    score_texts(texts[2:], Counting(), scores)
+    assert forget(run, ["t1_c"]).scores == 1
+    scorer = Counting()
+    score_texts(texts, scorer, scores)
+    assert scorer.asked == [f"A {SECRET} of a kettle."]
+
+
+def test_an_unfinished_stage_is_cleared_away_with_what_it_holds(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "posts", run / ".posts.partial")
+    shutil.copytree(run / "judged", run / ".judged.old")
+    (run / "samples").rename(run / ".samples.partial")  # finished, and killed in the swap
+    assert forget(run, ["t1_c"]).samples["train"] == 3
+    assert sorted(path.name for path in run.iterdir()) == ["judged", "posts", "samples"]
+
+
+def test_a_folder_in_which_a_run_works_is_left_alone(run: Path, contents: Callable[[Path], dict[str, bytes]]) -> None:
+    before = contents(run)
+    with alone(run / ".judged.lock", run / "judged"), pytest.raises(UserError, match="another lorum run works there"):
+        forget(run, ["t1_c"])
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize("scraped", [False, True])
+def test_killed_anywhere_the_same_call_ends_the_same(
+    run: Path, journal: Path, tmp_path: Path, scraped: bool, contents: Callable[[Path], dict[str, bytes]], stopped_before: Callable[..., Any]
+) -> None:
+    folder = journal if scraped else run
+    names, authors = (["hn_kb"], ["hn_kc"]) if scraped else (["t1_c"], ["mabel"])
+    (tmp_path / "origin").mkdir()
+    kept = [folder, *([journal_folder(folder)] if scraped else [])]
+    for path in kept:
+        shutil.copytree(path, tmp_path / "origin" / path.name)
+
+    def fresh(name: str) -> Path:
+        shutil.copytree(tmp_path / "origin", tmp_path / name)
+        return tmp_path / name / folder.name
+
+    expected = forget(fresh("unharmed"), names, authors)
+    number = 0
+    while True:
+        copy = fresh(f"killed {number}")
+        with stopped_before(number, copy.parent) as stop:
+            forget(copy, names, authors)
+        if not stop.happened:
+            break
+        again = forget(copy, names, authors)
+        # Only where all was done but giving back the lock is there nothing left to report.
+        assert again in (expected, replace(NOTHING, before=1)), number
+        assert contents(copy.parent) == contents(tmp_path / "unharmed"), number
+        number += 1
+    assert number > (8 if scraped else 12)
+
+
+def test_another_call_ends_what_a_killed_one_began(run: Path, stopped_before: Callable[..., Any]) -> None:
+    with stopped_before(12, run) as stop:
+        forget(run, ["t1_c"])
+    assert stop.happened
+    assert len(list(run.glob(".posts.forget-*.json"))) == 1
+    forget(run, ["t1_a"])
+    assert ids(run / "posts") == ids(run / "judged") == ["t3_s1", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
+    assert sample_ids(run / "samples")["train"] == ["t1_e"]
+    assert list(run.glob(".*")) == []
+
+
+LISTS = {
+    "plain": b"# gone since May\nt1_c\n\n  t3_s2 \n",
+    "comments.csv": b"\xef\xbb\xbfid;when\nt1_c;2026\nt3_s2;2026\n",
+    "quoted.csv": b'text,Name\n"one,\ntwo",t1_c\nx,t3_s2\n',
+    "one column.csv": b"id\r\nt1_c\r\nt3_s2\r\n",
+    "lines.jsonl": b'{"id": "c", "name": "t1_c"}\n\n{"id": "t3_s2"}\n',
+    "plain.gz": gzip.compress(b"t1_c\nt3_s2\n"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_removal_list_may_be_of_any_usual_form(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(LISTS[name])
+    assert list(read_list(path)) == ["t1_c", "t3_s2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"t1_c\nwho wrote this\n", "row 2: found 'who wrote this', expected the id of a post, such as t1_abc12 or t3_abc12"),
+        (b"when,who\n1,2\n", "row 1: a table without a column of ids, found when, who; name one of them id"),
+        (b"id,who\nt1_c,2\n,x\n", "row 3: found '', expected the id of a post"),
+        (b'{"id": "t1_c"}\n{"id": 12}\n', "row 2: has no id that is a text; found the keys id"),
+        (b'{"id": "t1_c"}\n{"id": \n', "row 2: begins like JSON and is none"),
+        (b'{"id": "t1_c"}\n[]\n', "row 2: has no id that is a text"),
+    ],
+)
+def test_a_list_that_would_be_misread_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(text)
+    with pytest.raises(UserError) as error:
+        list(read_list(path))
+    assert str(error.value).startswith(f"{path}, {said}")
+
+
+def test_an_empty_list_forgets_nothing(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"\n")
+    assert forget(run, ["t1_a"], lists=[tmp_path / "list"]).posts == 1
+
+
+@pytest.fixture
+def reddit(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Reddit without c and s2, which answers two posts a call and fails once after the third call; the calls made."""
+    import curate.sources.reddit_api
+
+    calls: list[list[str]] = []
+
+    def existing(names: Sequence[str], patience: Any, site: str | None = None) -> Iterator[tuple[list[str], set[str]]]:
+        for first in range(0, len(names), 2):
+            if len(calls) == 3:
+                calls.append([])
+                raise SourceDown("no answer")
+            asked = list(names[first : first + 2])
+            calls.append(asked)
+            yield asked, set(asked) - {"t1_c", "t3_s2"}
+
+    monkeypatch.setattr(curate.sources.reddit_api, "existing", existing)
+    return calls
+
+
+def test_the_source_is_asked_and_a_stopped_asking_goes_on(run: Path, reddit: list[list[str]]) -> None:
+    with pytest.raises(SourceDown):
+        forget(run, ask="reddit")
+    (answers,) = run.glob(".posts.forget-*.answers")
+    answers.write_bytes(answers.read_bytes() + b"t3_s")  # a kill in the middle of a line
+    assert len(ids(run / "posts")) == 8
+    removed = forget(run, ask="reddit")
+    assert removed == replace(NOTHING, posts=2, judged=2, samples={"train": 4, "validation": 0, "test": 0}, rejects=1, asked=8)
+    assert reddit == [["t3_s1", "t1_a"], ["t1_b", "t1_c"], ["t1_d", "t1_f"], [], ["t3_s2", "t1_e"]]
+    assert list(run.glob(".*")) == []
+    assert forget(run, ask="reddit") == replace(NOTHING, asked=6)
+
+
+def test_answers_that_are_too_old_are_asked_for_again(run: Path, reddit: list[list[str]]) -> None:
+    with pytest.raises(SourceDown):
+        forget(run, ask="reddit")
+    (answers,) = run.glob(".posts.forget-*.answers")
+    os.utime(answers, (1, 1))
+    assert forget(run, ask="reddit").posts == 2
+    assert len(reddit) == 3 + 1 + 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to forget: give ids, --author, --list or --ask"),
+        (["t1 c"], "id: found 't1 c', expected the id of a post, such as t1_abc12 or t3_abc12"),
+        (["--author", "[deleted]"], "author: found '[deleted]', expected the name of one author"),
+        (["t1_c", "--also", "{tmp}"], "{tmp}: holds neither judged posts nor samples, and is no adapter and no run; name such a"),
+        (["t1_c", "--also", "{tmp}/none"], "{tmp}/none: no such folder; give a run's folder"),
+        (["t1_c", "--list", "{tmp}/none"], "{tmp}/none: no such file"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(run: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = lorum("forget", run, *(argument.format(tmp=tmp_path) for argument in arguments))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"lorum: {said.format(tmp=tmp_path)}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_without_posts_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="posts: holds no posts; give a run's folder, or a folder of posts"):
+        forget(tmp_path, ["t1_c"])
+
+
+def test_the_command_says_what_went_and_what_was_not_there(run: Path) -> None:
+    done = lorum("forget", run, "t1_c", "zzz", "--quiet")
+    assert done.exit_code == 0
+    assert done.stdout.split("\n") == [
+        "removed 1 posts",
+        "  1 judged posts",
+        "  3 samples (train 3, validation 0, test 0)",
+        "  1 excerpts of rejected lines",
+        "not found here: zzz",
+        "",
+    ]
+    assert lorum("forget", run, "t1_c", "--quiet").stdout == "nothing to remove\nforgotten before: 1\n"
+    told = json.loads(lorum("forget", run, "t1_a", "--json", "--dry-run").stdout)
+    assert told["samples"] == {"train": 2, "validation": 0, "test": 0}
+    assert (told["posts"], told["dry_run"]) == (1, True)
+
+
+def lorum(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="lorum")
+
+
+def test_names_are_kept_as_hashes(run: Path) -> None:
+    forget(run, authors=["Mabel"])
+    kept = Forgotten.read(run / "posts")
+    assert kept.ids == {"t1_c", "t3_s2", "t1_e"}
+    assert all(len(author) == 64 for author in kept.authors)
