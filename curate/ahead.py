@@ -20,13 +20,24 @@ def in_order(work: Callable[[T], R], items: Iterable[T], workers: int = WORKERS)
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="ahead") as pool:
         under_way: deque[Future[R]] = deque()
+        iterator = iter(items)
+        failure: Exception | None = None
         try:
-            for item in items:
+            while True:
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    break
+                except Exception as error:
+                    failure = error  # the results of the items before it come first
+                    break
                 under_way.append(pool.submit(work, item))
                 if len(under_way) > workers:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
+            if failure:
+                raise failure
         finally:
             for future in under_way:
                 future.cancel()

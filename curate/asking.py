@@ -22,7 +22,7 @@ _REDDIT_ID = "^t[13]_[0-9a-z]+$"
 
 def ask_source(
     source: str, posts: Path, answers: Path, patience: Patience, site: str | None, progress: Progress
-) -> tuple[frozenset[str], int]:
+) -> tuple[list[str], int]:
     """The posts of a store that no longer stand at their source, and how many were asked for.
 
     Args:
@@ -31,7 +31,7 @@ def ask_source(
 
     Raises:
         UserError: this source cannot be asked, or the credentials are missing or refused.
-        SourceDown: it did not answer for long.
+        SourceDownError: it did not answer for long.
     """
     if source not in ASKED:
         raise UserError(f"no source {source!r} can be asked which posts still stand; known: {', '.join(ASKED)}")
@@ -50,7 +50,7 @@ def ask_source(
             known |= answered
             done += len(asked)
             progress(f"ask {source}", done, len(own))
-    return frozenset(name for name in own if known[name] == "gone"), len(own)
+    return [name for name in own if known[name] == "gone"], len(own)
 
 
 def _posts_of(source: str, posts: Path) -> Sequence[str]:

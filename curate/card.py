@@ -14,7 +14,7 @@ def dataset_card(run: dict[str, Any], recipe: Recipe, samples: Path) -> str:
     """A README.md for the samples folder: metadata that `datasets` reads, the funnel, the template and one rendered sample."""
     counts = run["stages"]["format"]["counts"]
     size = next((name for bound, name in _SIZES if counts["samples"] < bound), "n>10M")
-    example = read_split(samples, "train", ["text"]).head(1)["text"].item()
+    example = read_split(samples, "train", ["text"], first=1)["text"].item()
     funnel = "\n".join(f"| {row.label} | {'' if row.sign == '=' else '−'}{row.count:,} |" for row in run_table(run["stages"]) if row.count)
     split_files = "\n".join(f"  - split: {name}\n    path: {name}.parquet" for name in ("train", "validation", "test") if counts[name])
     fence = "~" * 8

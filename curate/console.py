@@ -108,14 +108,14 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _explain(error: Exception) -> tuple[str, int]:
     """An error's one line and exit code: 2 for the caller's mistake, 1 for everything else."""
-    from curate.sources.patience import SourceDown
+    from curate.sources.patience import SourceDownError
     from filters.rule import RuleError
     from formats.errors import ContractError, UserError
 
     line = " ".join(str(error).split())
     if isinstance(error, UserError | RuleError):
         return line, 2
-    if isinstance(error, ContractError | SourceDown):
+    if isinstance(error, ContractError | SourceDownError):
         return line, 1
     if _disk_is_full(error):
         return f"the disk is full ({line}): make room and run the same command again; what was finished is kept", 1

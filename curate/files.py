@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
-import pyarrow
-import pyarrow.parquet
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.parquet
 
 
 def write_parquet(table: pl.DataFrame, path: Path) -> None:
@@ -37,12 +39,16 @@ class ParquetStream:
 
     def append(self, path: Path) -> None:
         """Appends the rows of another such file, group by group."""
+        import pyarrow.parquet
+
         with pyarrow.parquet.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 self._write(file.read_row_group(group))
 
-    def _write(self, rows: pyarrow.Table) -> None:
+    def _write(self, rows: "pyarrow.Table") -> None:
         if self._writer is None:
+            import pyarrow.parquet
+
             options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
             self._writer = pyarrow.parquet.ParquetWriter(self._unfinished, rows.schema, **options)
         self._writer.write_table(rows)

@@ -51,26 +51,27 @@ def forget(
 
     Raises:
         UserError: a folder, list or id is not what it should be, or a run works there.
-        SourceDown: the source stopped answering; what it answered is kept, and the same call goes on.
+        SourceDownError: the source stopped answering; what it answered is kept, and the same call goes on.
     """
     places = find_downstream(folder, also)
-    named = frozenset(check_id(name, "id") for name in ids) | {name for path in lists for name in read_list(path)}
+    named = dict.fromkeys([*(check_id(name, "id") for name in ids), *(name for path in lists for name in read_list(path))])
     writers = {hash_author(name): name for name in map(_author, authors)}
     if not named and not writers and ask is None:
         raise UserError("nothing to forget: give ids, --author, --list or --ask")
     plans = places.posts.parent.glob(f".{places.posts.name}.forget-*.json")
     key = _key(places, sorted(named), sorted(writers), ask)
     ours, answers = (places.posts.with_name(f".{places.posts.name}.forget-{key}.{suffix}") for suffix in ("json", "answers"))
-    gone: tuple[frozenset[str], int] = (frozenset(), 0)
+    gone: list[str] = []
+    asked = 0
     if ask is not None and not ours.exists():
-        gone = ask_source(ask, places.there().posts, answers, patience or Patience(progress), site, progress)
+        gone, asked = ask_source(ask, places.there().posts, answers, patience or Patience(progress), site, progress)
     with nullcontext() if dry_run else held(places):
         there, scores = places.there(), cache_folder() / "scores"
         plan = _read(ours)
         if plan is None:
             others = {path: left for path in plans if (left := _read(path))}
-            plan = survey(there, named | gone[0], writers, [left.gone() for left in others.values()], scores, progress)
-            plan = replace(plan, removed=replace(plan.removed, asked=gone[1]))
+            plan = survey(there, [*named, *gone], writers, [left.gone() for left in others.values()], scores, progress)
+            plan = replace(plan, removed=replace(plan.removed, asked=asked))
             if not dry_run:
                 write_json(plan.to_dict(), ours)
                 for path in others:

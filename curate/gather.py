@@ -122,7 +122,8 @@ def _import(named: Sequence[Input], out: Path, progress: Progress, add: bool, fr
     wanted_files = ([entry for entry in before if entry.key not in asked] if add else []) + list(named)
     if add and all(entry in before for entry in named):
         wanted_files = before
-    kept = before if made_by(out) == _made_from(before) and wanted_files[: len(before)] == before else []
+    intact = (made_by(out) or "").startswith(_made_from(before))  # what was forgotten since then is behind it
+    kept = before if intact and wanted_files[: len(before)] == before else []
     buckets = store.buckets_for(sum(entry.json_bytes for entry in wanted_files))
     if kept and (held := report_of(out, "posts")["buckets"]) * store.SLACK >= buckets:
         buckets = held

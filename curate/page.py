@@ -12,6 +12,8 @@ from formats.samples import folder_template, read_split
 from formats.template import Template
 
 SHOWN = 4
+DRAWN_FROM = 10_000
+"""Samples of the first threads: enough to choose a few from, and read at once however many there are."""
 
 _STYLE = """
 :root { --ink: #1d2327; --dim: #66727b; --line: #dfe4e8; --paper: #fbfaf7; --keep: #2f6f4f; --drop: #b4552d; --stop: #f2c14e;
@@ -94,7 +96,7 @@ def _contract(report: dict[str, Any]) -> str:
 
 def _samples(folder: Path) -> list[str]:
     template = folder_template(folder)
-    rows = read_split(folder, "train")
+    rows = read_split(folder, "train", first=DRAWN_FROM)
     chosen = rows.sample(min(SHOWN, rows.height), seed=0)
     return [_sample(prompt, completion, template) for prompt, completion in chosen.iter_rows()]
 

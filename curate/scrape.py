@@ -9,7 +9,7 @@ from curate.files import read_json
 from curate.gather import Gathered, import_files
 from curate.journal import JournalWriter, journal_folder, request_key, segments
 from curate.sources.catalogue import live_source
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from formats.errors import UserError
 
 
@@ -31,11 +31,11 @@ def scrape(source: str, request: Any, out: Path, progress: Progress = silent, pa
 
     Raises:
         UserError: there is no such community, nothing was found, or the credentials are missing or refused.
-        SourceDown: it stopped answering; what came before is imported, and the same scrape goes on later.
+        SourceDownError: it stopped answering; what came before is imported, and the same scrape goes on later.
     """
     try:
         fetched = fetch(source, request, out, progress, patience)
-    except SourceDown:
+    except SourceDownError:
         if segments(out):
             import_files(segments(out), out, progress=progress, add=True)
         raise

@@ -45,10 +45,12 @@ def survey(
     wanted = {name: forms(name) for name in ids}
     sought = earlier.joined(Forgotten(frozenset(form for meant in wanted.values() for form in meant), frozenset(authors)))
     found, writers = _find(places, sought, progress)
-    chosen = {name: _meant(name, meant, found | earlier.ids) for name, meant in wanted.items()}
+    known = found | earlier.ids
+    chosen = {name: _meant(name, meant, known) for name, meant in wanted.items()}
     gone = Forgotten(earlier.ids | found | {form for form in chosen.values() if form}, sought.authors)
-    unknown = [name for name, form in chosen.items() if form not in found | earlier.ids]
-    unknown += [called for author, called in authors.items() if author not in writers | earlier.authors]
+    unknown = [name for name, form in chosen.items() if form not in known]
+    writers |= earlier.authors
+    unknown += [called for author, called in authors.items() if author not in writers]
 
     below = posts_below([places.posts, *places.judged], gone)
     dropped = {folder: samples_of(folder, below) for folder in places.samples}
@@ -64,7 +66,7 @@ def survey(
         journal=sum(rows.height for segment in segments(places.posts) for rows in forgotten_lines(segment, gone)),
         rejects=named,
         adapters=tuple(str(adapter) for adapter in places.adapters if _lost_training(adapter, dropped)),
-        before=sum(form in earlier.ids - found for form in chosen.values()),
+        before=sum(form in known and form not in found for form in chosen.values()),
         unknown=tuple(unknown),
     )
     if not removed.is_nothing():

@@ -160,9 +160,9 @@ def _messages(texts: Sequence[pl.Series], present: NDArray[np.bool_], bot: NDArr
             joined = pl.when("same").then(pl.concat_str("before", "after", separator="\n\n")).otherwise("after")
             said[place + 1] = both.select(joined).to_series()
             kept[:, place] &= ~same
-    row, place = np.nonzero(kept)
-    contents = pl.concat([text.rename("content") for text in said]).gather(place * len(kept) + row)
-    roles = pl.Series("role", np.where(bot[row, place], 1, 0)).replace_strict({0: "user", 1: "assistant"}, return_dtype=pl.String)
+    row, turn = np.nonzero(kept)
+    contents = pl.concat([text.rename("content") for text in said]).gather(turn * len(kept) + row)
+    roles = pl.Series("role", np.where(bot[row, turn], 1, 0)).replace_strict({0: "user", 1: "assistant"}, return_dtype=pl.String)
     messages = pl.DataFrame([roles, contents]).to_struct("messages").to_frame()
     return messages.group_by(pl.Series("row", row), maintain_order=True).agg("messages")["messages"]
 

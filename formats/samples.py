@@ -11,26 +11,27 @@ from formats.template import Template, read_template
 TEMPLATE_FILE = "template.toml"
 
 
-def read_split(folder: Path, split: str, columns: Sequence[str] = ("prompt", "completion")) -> pl.DataFrame:
-    """These columns of one split, without nulls in prompt and completion.
+def read_split(folder: Path, split: str, columns: Sequence[str] = ("prompt", "completion"), first: int | None = None) -> pl.DataFrame:
+    """These columns of one split, or of its first rows, without nulls in prompt and completion.
 
     Raises:
         UserError: the file is missing, not Parquet, lacks a column, or has a null where a text must be.
     """
     path = folder / f"{split}.parquet"
     try:
-        table = pl.read_parquet(path, glob=False)
+        held = pl.read_parquet_schema(path)
+        missing = [name for name in columns if name not in held]
+        table = pl.read_parquet(path, columns=[name for name in columns if name in held], n_rows=first, glob=False)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give a folder of samples, as `lorum format` writes it") from None
     except pl.exceptions.PolarsError as error:
         raise UserError(f"{path}: not a Parquet file ({' '.join(str(error).split())}); write it again with `lorum format`") from None
-    missing = [name for name in columns if name not in table.columns]
     if missing:
         raise UserError(f"{path}: has no column {missing[0]!r}; write it again with `lorum format`")
     for name in {"prompt", "completion"} & set(columns):
         if table.schema[name] != pl.String or table[name].null_count():
             raise UserError(f"{path}: {name} has rows without a text; every sample needs one: write it again with `lorum format`")
-    return table.select(columns)
+    return table
 
 
 def folder_template(folder: Path) -> Template:

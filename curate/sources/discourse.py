@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from curate.sources.discourse_post import Topic, row
 from curate.sources.discourse_request import Request
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.rest import RefusedError, Rest, checked_address, epoch, first_second
 from curate.sources.source import Page
 from curate.sources.walk import Row, Thread, walk
@@ -37,7 +37,7 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
 
     Raises:
         UserError: only members may read the forum, there is no such category or tag, or this is no Discourse.
-        SourceDown: it does not answer.
+        SourceDownError: it does not answer.
     """
     keys = {"Api-Key": os.environ.get("DISCOURSE_API_KEY"), "Api-Username": os.environ.get("DISCOURSE_API_USERNAME")}
     forum = Rest(checked_address(request.site), patience, _PAUSE_S, {name: key for name, key in keys.items() if key})
@@ -93,7 +93,7 @@ class _Scrape:
 
     def _refusal(self, error: RefusedError, page: int) -> Exception:
         if page:
-            return SourceDown(f"{error}; what was fetched is kept: run the same command again later")
+            return SourceDownError(f"{error}; what was fetched is kept: run the same command again later")
         if error.status in (401, 403):
             advice = "set DISCOURSE_API_KEY and DISCOURSE_API_USERNAME to read it as a member"
             return UserError(f"{error}; only members may read this, {advice}")

@@ -34,7 +34,7 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
 
     Raises:
         UserError: what answers is not Hacker News.
-        SourceDown: an API does not answer.
+        SourceDownError: an API does not answer.
     """
     scrape = _Scrape(request, Rest(request.algolia, patience, _PAUSE_S), Rest(request.firebase, patience, _PAUSE_S))
     if request.listed or request.ids:

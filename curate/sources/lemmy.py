@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from curate.sources.lemmy_request import SORTS, Request
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.rest import RefusedError, Rest, checked_address, epoch, first_second
 from curate.sources.source import Page
 from curate.sources.walk import Row, Thread, walk
@@ -32,7 +32,7 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
 
     Raises:
         UserError: there is no such community, the instance is private, or this is no Lemmy.
-        SourceDown: it does not answer.
+        SourceDownError: it does not answer.
     """
     instance = Rest(checked_address(request.instance), patience, _PAUSE_S)
     for number, community in enumerate(request.communities):
@@ -119,7 +119,7 @@ class _Scrape:
 
     def _refusal(self, error: RefusedError, place: Any) -> Exception:
         if place is not None:
-            return SourceDown(f"{error}; what was fetched is kept: run the same command again later")
+            return SourceDownError(f"{error}; what was fetched is kept: run the same command again later")
         if error.code == "instance_is_private":
             return UserError(f"{self.instance.host}: is private, only its members may read it")
         if error.code in ("couldnt_find_community", "not_found"):

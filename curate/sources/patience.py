@@ -9,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class SourceDown(Exception):
+class SourceDownError(Exception):
     """A source does not answer; what was fetched is kept, and the same command goes on later."""
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """A request that may succeed later: a rate limit, a failing server, a cut connection.
 
     Args:
@@ -51,17 +51,17 @@ class Patience:
         self.tell(f"waiting: {why}", whole, whole)
 
     def until_answered(self, call: Callable[[], T]) -> T:
-        """What the call returns, made again after a wait as long as it raises `Busy`.
+        """What the call returns, made again after a wait as long as it raises `BusyError`.
 
         Raises:
-            SourceDown: it raised `Busy` too often.
+            SourceDownError: it raised `BusyError` too often.
         """
         for attempt in range(self.tries):
             try:
                 return call()
-            except Busy as busy:
+            except BusyError as busy:
                 if attempt == self.tries - 1:
-                    raise SourceDown(
+                    raise SourceDownError(
                         f"{busy}, {self.tries} times in a row; what was fetched is kept: run the same command again later"
                     ) from busy
                 backoff = min(self.longest_s, self.first_s * 2**attempt) * random.uniform(0.75, 1.25)

@@ -7,7 +7,7 @@ from typing import Any
 
 from praw.endpoints import API_PATH
 
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.reddit_client import Client, RefusedError, connect
 from curate.sources.reddit_records import COMMENT, SUBMISSION, Thing, fullname, listing, rows
 from curate.sources.reddit_request import Request as Request
@@ -66,7 +66,7 @@ def existing(ids: Sequence[str], patience: Patience, site: str | None = None) ->
     Raises:
         UserError: an id is not Reddit's, or the credentials are missing or refused.
         RefusedError: Reddit does not answer this at all.
-        SourceDown: Reddit did not answer for long.
+        SourceDownError: Reddit did not answer for long.
     """
     if odd := next((name for name in ids if not re.fullmatch(r"t[13]_[0-9a-z]+", name)), None):
         raise UserError(f"{odd}: not the id of a comment (t1_…) or submission (t3_…) of Reddit")
@@ -141,7 +141,7 @@ def _pending(client: Client, at: dict[str, Any], known: dict[str, Any]) -> Itera
         except RefusedError as error:
             complete = False
             failures.append(Failure(f"t3_{thread_id}", str(error)))
-        except SourceDown as error:
+        except SourceDownError as error:
             # One thread can be more than Reddit's servers manage; two in a row that do not come mean that nothing comes.
             if was_down:
                 raise

@@ -18,7 +18,7 @@ from praw import Reddit
 from praw.config import Config
 
 from curate import __version__
-from curate.sources.patience import Busy, Patience
+from curate.sources.patience import BusyError, Patience
 from formats.errors import UserError
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Client:
 
         Raises:
             RefusedError: Reddit will not give it.
-            SourceDown: Reddit did not answer for long.
+            SourceDownError: Reddit did not answer for long.
             UserError: the credentials are refused.
         """
         return self.patience.until_answered(lambda: self._ask(lambda: self.reddit.request(method="GET", path=path, params=params)))
@@ -82,7 +82,7 @@ class Client:
         except _TokenExpiredError:
             raise UserError(f"Reddit takes no access token of these credentials (HTTP 401): {_CREDENTIALS}") from None
         except (prawcore.BadJSON, requests.JSONDecodeError):
-            raise Busy("Reddit's answer is no JSON") from None
+            raise BusyError("Reddit's answer is no JSON") from None
         except prawcore.OAuthException as error:
             raise UserError(f"Reddit refused the credentials ({error.error}): {_CREDENTIALS}") from None
 
@@ -143,9 +143,9 @@ class _Requestor(prawcore.Requestor):
             return response
         status = response.status_code
         if status == 429:
-            raise Busy("Reddit's rate limit (HTTP 429)", _seconds(response, "retry-after", "x-ratelimit-reset"))
+            raise BusyError("Reddit's rate limit (HTTP 429)", _seconds(response, "retry-after", "x-ratelimit-reset"))
         if status == 408 or status >= 500:
-            raise Busy(f"Reddit's servers fail (HTTP {status})", _seconds(response, "retry-after"))
+            raise BusyError(f"Reddit's servers fail (HTTP {status})", _seconds(response, "retry-after"))
         if "auth" in kwargs:
             raise UserError(f"Reddit refused the credentials (HTTP {status}): {_CREDENTIALS}")
         if status == 401:
@@ -160,7 +160,7 @@ def _unanswered(url: str, error: Exception) -> Exception:
         requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError
     )  # fmt: skip
     if isinstance(error, transient):
-        return Busy(f"no answer from {host} ({kind})")
+        return BusyError(f"no answer from {host} ({kind})")
     return UserError(f"{host or url}: cannot be asked ({kind}); check oauth_url and reddit_url in praw.ini")
 
 

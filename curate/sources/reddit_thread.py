@@ -43,7 +43,7 @@ def walk_thread(client: Client, thread_id: str) -> Iterator[Step]:
 
     Raises:
         RefusedError: there is no such thread, or it may not be seen.
-        SourceDown: Reddit did not answer for long.
+        SourceDownError: Reddit did not answer for long.
     """
     return _Walk(client, thread_id).steps()
 

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from curate import __version__
-from curate.sources.patience import Busy, Patience, SourceDown
+from curate.sources.patience import BusyError, Patience, SourceDownError
 from formats.errors import UserError
 
 USER_AGENT = f"lorum/{__version__} (gathers forum threads; python-requests)"
@@ -88,7 +88,7 @@ class Rest:
 
         Raises:
             RefusedError: there is none for us (404, 403, 410, …), or it is no JSON, or longer than `LARGEST_ANSWER`.
-            SourceDown: the server did not answer, however often it was asked.
+            SourceDownError: the server did not answer, however often it was asked.
             UserError: the host does not exist, or its certificate is not valid.
         """
         query = list(params.items() if isinstance(params, Mapping) else params)
@@ -118,13 +118,13 @@ class Rest:
             except requests.exceptions.SSLError as error:
                 raise UserError(f"{self.host}: its certificate is not valid; check the address") from error
             except requests.Timeout as error:
-                raise Busy(f"{self.host} did not answer in time") from error
+                raise BusyError(f"{self.host} did not answer in time") from error
             except requests.exceptions.ConnectionError as error:
                 if "NameResolutionError" in repr(error) and not self._answered:
                     raise UserError(f"{self.host}: there is no such host, or no network; check the address") from error
-                raise Busy(f"no connection to {self.host}") from error
+                raise BusyError(f"no connection to {self.host}") from error
             except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
-                raise Busy(f"{self.host} cut an answer off") from error
+                raise BusyError(f"{self.host} cut an answer off") from error
             except (requests.RequestException, UnicodeError) as error:
                 raise RefusedError(f"{self.host}: not a request that can be made ({type(error).__name__})", 0) from error
             finally:
@@ -150,8 +150,8 @@ class Rest:
             seconds = retry_after(response.headers.get("Retry-After"))
             why = f"{self.host} limits the rate" if status == 429 or code in _RATE_LIMIT_WORDS else f"{self.host} answers HTTP {status}"
             if seconds is not None and seconds > LONGEST_WAIT_S:
-                raise SourceDown(f"{why} and asks to wait for {seconds:,.0f} s; what was fetched is kept: run the same command again then")
-            raise Busy(why, seconds)
+                raise SourceDownError(f"{why} and asks to wait for {seconds:,.0f} s; what was fetched is kept: run the same command again then")
+            raise BusyError(why, seconds)
         kind = response.headers.get("Content-Type", "no content type").split(";")[0]
         if status >= 400:
             raise RefusedError(f"{self._name}{path}: HTTP {status} ({_message(answer) or kind})", status, code)
@@ -213,7 +213,7 @@ def _body(response: requests.Response, host: str) -> bytes:
         if len(body) > LARGEST_ANSWER:
             raise RefusedError(f"{host}: an answer of more than {LARGEST_ANSWER >> 20} MiB, which is not read", response.status_code)
         if time.monotonic() > deadline:
-            raise Busy(f"{host} did not answer in time")
+            raise BusyError(f"{host} did not answer in time")
     return bytes(body)
 
 

@@ -126,6 +126,6 @@ class LiveSource(Protocol):
 
         Raises:
             UserError: the community does not exist, the credentials are missing or refused.
-            SourceDown: it does not answer; the same command goes on later.
+            SourceDownError: it does not answer; the same command goes on later.
         """
         ...

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from curate.sources.patience import SourceDown
+from curate.sources.patience import SourceDownError
 from curate.sources.rest import RefusedError
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
@@ -59,7 +59,7 @@ def walk(what: str, listing: Listing, fetch: Fetch, state: dict[str, Any], limit
 
     Raises:
         UserError: the listing has not the shape of this API.
-        SourceDown: as `listing` and `fetch` do; what came before was yielded.
+        SourceDownError: as `listing` and `fetch` do; what came before was yielded.
     """
     # What a stopped run fetched is known, so that known threads do not mean any more that nothing behind them has changed.
     enough = latest_first and "run" not in state and _reaches(state.get("done_to", 0), limit)
@@ -115,7 +115,7 @@ def walk(what: str, listing: Listing, fetch: Fetch, state: dict[str, Any], limit
                 break
             place = run["place"] = following
             run["taken"] = taken
-    except SourceDown:
+    except SourceDownError:
         if page.posts or page.failures:
             yield page
         raise

@@ -13,7 +13,7 @@ from curate.sources import discourse
 from curate.sources.discourse import pages
 from curate.sources.discourse_post import _plain_markdown
 from curate.sources.discourse_request import Request
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 from tests.servers.discourse import Discourse, Post, Topic
@@ -339,7 +339,7 @@ def test_a_listing_that_breaks_off_goes_on_later(forum: Discourse) -> None:
     forum.faults = [Fault("page=1", 403)]
     state: State = {}
     found: list[Page] = []
-    with pytest.raises(SourceDown, match="what was fetched is kept: run the same command again later"):
+    with pytest.raises(SourceDownError, match="what was fetched is kept: run the same command again later"):
         found.extend(pages(Request(forum.address), state, patience()))
     assert ids([*found, *scrape(forum, state)]) == ["800", "700", "600", "500", "400", "300", "200", "100"]
 

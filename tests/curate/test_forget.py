@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from praw.config import Config
 
 from curate import store
 from curate.cli import main
-from curate.engine import alone, made_by, report_of
+from curate.engine import alone, made_by, report_of, silent
 from curate.forget import forget
 from curate.forgotten import Forgotten
 from curate.gather import Gathered, import_files
@@ -22,12 +24,16 @@ from curate.judge import judge_posts
 from curate.removal_list import read_list
 from curate.removal_plan import Removed
 from curate.samples import Sampled, make_samples
-from curate.sources.patience import SourceDown
+from curate.scrape import scrape
+from curate.sources.patience import Patience, SourceDownError
+from curate.sources.reddit_api import Request
 from curate.splits import SPLITS
 from filters.catalogue import build_rules
 from filters.scores import score_texts
 from formats.errors import UserError
 from formats.template import load_template
+from tests.servers.reddit import CLIENT_ID, CLIENT_SECRET, serve
+from tests.servers.reddit_forum import Forum
 
 Record = dict[str, Any]
 Make = Callable[..., Record]
@@ -55,7 +61,7 @@ class Counting:
 
     def score(self, texts: Sequence[str]) -> Any:
         self.asked += texts
-        return [[0.25]] * len(texts)
+        return np.full((len(texts), 1), 0.25, np.float32)
 
 
 def ids(folder: Path) -> list[str]:
@@ -180,6 +186,24 @@ def test_what_lies_elsewhere_goes_too_even_after_the_posts_went(run: Path, tmp_p
     assert ids(tmp_path / "other" / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
 
 
+def test_an_adapter_is_named_if_samples_of_its_training_went(run: Path, tmp_path: Path) -> None:
+    for adapter in (run / "adapter", tmp_path / "elsewhere"):
+        adapter.mkdir()
+        (adapter / "adapter_config.json").write_text("{}")
+    assert forget(run, ["t3_s2"]).adapters == (str(run / "adapter"),)
+    assert forget(run, ["t3_s2"], also=[tmp_path / "elsewhere"]).adapters == ()
+    assert forget(run, ["t1_a"], also=[tmp_path / "elsewhere"]).adapters == (str(run / "adapter"), str(tmp_path / "elsewhere"))
+
+
+def test_when_all_is_forgotten_empty_folders_are_left(run: Path) -> None:
+    removed = forget(run, ids(run / "posts"))
+    assert (removed.posts, removed.judged, removed.samples["train"]) == (8, 8, 6)
+    assert ids(run / "posts") == ids(run / "judged") == sample_ids(run / "samples")["train"] == []
+    assert report_of(run / "posts", "posts")["forgotten"] == 8
+    assert Sampled(**report_of(run / "samples", "samples")) == Sampled(0, 0, 0, 0, 0, 0, 0)
+    assert (run / "samples" / "README.md").read_text() == "---\nconfigs:\n- config_name: default\n  data_files:\n---\n"
+
+
 def test_posts_of_a_run_stand_for_the_run(run: Path) -> None:
     (run / "run.json").write_text('{"lorum": "0", "name": "court", "stages": {}, "started": ""}')
     assert forget(run / "posts", ["t1_c"]).judged == 1
@@ -286,7 +310,12 @@ def test_a_folder_in_which_a_run_works_is_left_alone(run: Path, contents: Callab
 
 @pytest.mark.parametrize("scraped", [False, True])
 def test_killed_anywhere_the_same_call_ends_the_same(
-    run: Path, journal: Path, tmp_path: Path, scraped: bool, contents: Callable[[Path], dict[str, bytes]], stopped_before: Callable[..., Any]
+    run: Path,
+    journal: Path,
+    tmp_path: Path,
+    scraped: bool,
+    contents: Callable[[Path], dict[str, bytes]],
+    stopped_before: Callable[..., Any],
 ) -> None:
     folder = journal if scraped else run
     names, authors = (["hn_kb"], ["hn_kc"]) if scraped else (["t1_c"], ["mabel"])
@@ -315,15 +344,22 @@ def test_killed_anywhere_the_same_call_ends_the_same(
     assert number > (8 if scraped else 12)
 
 
-def test_another_call_ends_what_a_killed_one_began(run: Path, stopped_before: Callable[..., Any]) -> None:
-    with stopped_before(12, run) as stop:
-        forget(run, ["t1_c"])
-    assert stop.happened
+@pytest.mark.parametrize("killed_in", ["curate.forget.remove", "curate.removal.drop_scores", "curate.removal.write_report"])
+def test_another_call_ends_what_a_killed_one_began(run: Path, killed_in: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run / "run.json").write_text('{"lorum": "0", "name": "court", "stages": {}, "started": ""}')
+    with monkeypatch.context() as patched:
+        patched.setattr(killed_in, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            forget(run, ["t1_c"])
     assert len(list(run.glob(".posts.forget-*.json"))) == 1
     forget(run, ["t1_a"])
     assert ids(run / "posts") == ids(run / "judged") == ["t3_s1", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
     assert sample_ids(run / "samples")["train"] == ["t1_e"]
     assert list(run.glob(".*")) == []
+
+
+def interrupted(*arguments: Any) -> None:
+    raise KeyboardInterrupt
 
 
 LISTS = {
@@ -378,7 +414,7 @@ def reddit(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         for first in range(0, len(names), 2):
             if len(calls) == 3:
                 calls.append([])
-                raise SourceDown("no answer")
+                raise SourceDownError("no answer")
             asked = list(names[first : first + 2])
             calls.append(asked)
             yield asked, set(asked) - {"t1_c", "t3_s2"}
@@ -388,7 +424,7 @@ def reddit(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_the_source_is_asked_and_a_stopped_asking_goes_on(run: Path, reddit: list[list[str]]) -> None:
-    with pytest.raises(SourceDown):
+    with pytest.raises(SourceDownError):
         forget(run, ask="reddit")
     (answers,) = run.glob(".posts.forget-*.answers")
     answers.write_bytes(answers.read_bytes() + b"t3_s")  # a kill in the middle of a line
@@ -401,12 +437,35 @@ def test_the_source_is_asked_and_a_stopped_asking_goes_on(run: Path, reddit: lis
 
 
 def test_answers_that_are_too_old_are_asked_for_again(run: Path, reddit: list[list[str]]) -> None:
-    with pytest.raises(SourceDown):
+    with pytest.raises(SourceDownError):
         forget(run, ask="reddit")
     (answers,) = run.glob(".posts.forget-*.answers")
     os.utime(answers, (1, 1))
     assert forget(run, ask="reddit").posts == 2
     assert len(reddit) == 3 + 1 + 4
+
+
+def test_what_is_gone_at_reddit_goes_here_and_a_scrape_goes_on_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forum = Forum()
+    forum.submit("s1")
+    for name, parent in (("a", None), ("b", "a"), ("c", "b")):
+        forum.reply(name, "s1", parent, body=f"Says {name}: {SECRET}." if name == "b" else f"Says {name}.")
+    request, posts, patience = Request(subreddits=("KettleCourt",)), tmp_path / "posts", Patience(silent, sleep=lambda seconds: None)
+    with serve(forum) as reddit:
+        login = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "oauth_url": reddit.url, "reddit_url": reddit.url}
+        (tmp_path / "praw.ini").write_text("\n".join(["[DEFAULT]", *(f"{name}={value}" for name, value in login.items())]))
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr(Config, "CONFIG", None)
+        scrape("reddit", request, posts, patience=patience)
+        del forum.comments["b"]
+        assert forget(posts, ask="reddit", patience=patience) == replace(NOTHING, posts=1, journal=1, asked=4)
+        assert files_with(SECRET, tmp_path) == []
+        forum.reply("d", "s1")
+        forum.reply("e", "s1", "d")
+        _, gathered = scrape("reddit", request, posts, patience=patience)
+    assert sorted(ids(posts)) == ["t1_a", "t1_c", "t1_d", "t1_e", "t3_s1"]
+    assert (gathered.posts, gathered.forgotten) == (5, 1)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from curate.cli import main
 from curate.sources import hackernews, walk
 from curate.sources.hackernews import pages
 from curate.sources.hackernews_request import Request
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 from tests.servers.hackernews import HackerNews, Item
@@ -258,7 +258,7 @@ def test_a_site_that_is_down_stops_the_scrape_but_loses_nothing(site: HackerNews
     site.faults = [Fault("/items/1", 503, times=3)]
     state: State = {}
     found: list[Page] = []
-    with pytest.raises(SourceDown, match="HTTP 503, 3 times in a row"):
+    with pytest.raises(SourceDownError, match="HTTP 503, 3 times in a row"):
         found.extend(pages(ask(site, search=""), state, patience()))
     assert ids(found) == ["hn_6", "hn_5"]
     assert sorted(ids(scrape(site, state, search=""))) == ["hn_1", "hn_2", "hn_3", "hn_4"]

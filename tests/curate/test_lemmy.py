@@ -12,7 +12,7 @@ from curate.cli import main
 from curate.sources import lemmy
 from curate.sources.lemmy import pages
 from curate.sources.lemmy_request import Request
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 from tests.servers.json_server import Fault
@@ -274,7 +274,7 @@ def test_a_listing_that_breaks_off_goes_on_later(instance: Lemmy, monkeypatch: p
     instance.faults = [Fault("page_cursor=P2", 400)]
     state: State = {}
     found: list[Page] = []
-    with pytest.raises(SourceDown, match="what was fetched is kept: run the same command again later"):
+    with pytest.raises(SourceDownError, match="what was fetched is kept: run the same command again later"):
         found.extend(pages(Request(instance.address, ("tea",)), state, patience()))
     assert ids([*found, *scrape(instance, state)]) == ["post/5", "post/4", "post/3", "post/2", "post/1"]
 

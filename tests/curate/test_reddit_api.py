@@ -14,7 +14,7 @@ from praw.config import Config
 
 from curate.cli import main
 from curate.posts import POSTS
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.reddit_api import Request, existing, pages
 from curate.sources.reddit_client import connect
 from curate.sources.reddit_records import listing, rows, things_of_form, with_replies
@@ -394,7 +394,7 @@ def test_a_thread_that_fails_is_recorded_and_the_run_goes_on(
 def test_two_threads_in_a_row_without_an_answer_stop_the_scrape_which_goes_on_later(reddit: Reddit, patience: Patience) -> None:
     reddit.faults.append(Fault("/comments/", times=6, status=503))
     state, run = dict[str, Any](), []
-    with pytest.raises(SourceDown, match=r"HTTP 503\), 3 times in a row"):
+    with pytest.raises(SourceDownError, match=r"HTTP 503\), 3 times in a row"):
         run.extend(pages(COURT, state, patience))
     assert [failure.what for failure in failures(run)] == ["t3_s3"]
     run += list(pages(COURT, state, patience))

@@ -10,7 +10,7 @@ import pytest
 
 from curate import __version__
 from curate.sources import rest
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.rest import RefusedError, Rest, checked_address, epoch, retry_after
 from formats.errors import UserError
 from tests.servers.json_server import Fault, JsonServer, Query
@@ -92,14 +92,14 @@ def test_does_not_wait_for_an_answer_for_ever(server: JsonServer, waits: Waits, 
 
 def test_gives_up_a_server_that_stays_down(server: JsonServer, waits: Waits) -> None:
     server.faults = [Fault(times=99)]
-    with pytest.raises(SourceDown, match=r"answers HTTP 503, 4 times in a row; what was fetched is kept"):
+    with pytest.raises(SourceDownError, match=r"answers HTTP 503, 4 times in a row; what was fetched is kept"):
         Rest(server.address, waits.patience(), 0).get("/kettle")
     assert len(server.requests) == 4
 
 
 def test_does_not_wait_for_hours(server: JsonServer, waits: Waits) -> None:
     server.faults = [Fault(status=429, headers={"Retry-After": "90000"})]
-    with pytest.raises(SourceDown, match=r"asks to wait for 90,000 s; what was fetched is kept"):
+    with pytest.raises(SourceDownError, match=r"asks to wait for 90,000 s; what was fetched is kept"):
         Rest(server.address, waits.patience(), 0).get("/kettle")
     assert waits.slept == []
 
@@ -114,7 +114,7 @@ def test_a_request_that_breaks_the_server_is_not_the_end_of_it(server: JsonServe
 def test_no_server_at_all(waits: Waits) -> None:
     with JsonServer(lambda path, query: (200, {})) as gone:
         address = gone.address
-    with pytest.raises(SourceDown, match=r"no connection to 127\.0\.0\.1:\d+, 4 times in a row"):
+    with pytest.raises(SourceDownError, match=r"no connection to 127\.0\.0\.1:\d+, 4 times in a row"):
         Rest(address, waits.patience(), 0).get("/kettle")
 
 

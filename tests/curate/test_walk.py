@@ -12,7 +12,7 @@ from curate.sources import discourse, hackernews, lemmy, walk
 from curate.sources.discourse_request import Request as AskDiscourse
 from curate.sources.hackernews_request import Request as AskHackerNews
 from curate.sources.lemmy_request import Request as AskLemmy
-from curate.sources.patience import Patience, SourceDown
+from curate.sources.patience import Patience, SourceDownError
 from curate.sources.rest import Params, RefusedError, Rest
 from curate.sources.source import Failure, Page
 from curate.sources.walk import Thread
@@ -70,11 +70,11 @@ def test_a_thread_that_breaks_off_is_not_known() -> None:
 def test_what_came_before_the_source_went_down_is_kept() -> None:
     def fetch(thread: Thread) -> Iterator[list[dict[str, Any]]]:
         if thread.key == "2903":
-            raise SourceDown("no answer")
+            raise SourceDownError("no answer")
         yield from one_post(thread)
 
     found: list[Page] = []
-    with pytest.raises(SourceDown):
+    with pytest.raises(SourceDownError):
         found.extend(walk.walk("forum", listing, fetch, {}, None))
     assert [post["id"] for page in found for post in page.posts] == [str(number) for number in range(2903)]
 
@@ -176,5 +176,5 @@ def test_whatever_an_answer_holds_the_scrape_says_so_or_goes_on(name: str, monke
             for new in (None, -1, "kettle", [], {}):
                 answers.clear()
                 change = (number, place, new)
-                with contextlib.suppress(UserError, SourceDown):
+                with contextlib.suppress(UserError, SourceDownError):
                     json.dumps([page.posts for page in module.pages(request, {}, patience)])
