@@ -82,7 +82,7 @@ def _columns(maps: tuple[str, ...]) -> dict[str, str]:
     columns = {}
     for given in maps:
         ours, equals, theirs = given.partition("=")
-        if not equals or not ours.strip() or not theirs.strip():
-            raise UserError(f"--map {given}: expected our name = the table's, as in text=body")
+        if not equals or not ours.strip():
+            raise UserError(f"--map {given}: expected our name = the table's, as in text=body; nothing behind the = leaves ours out")
         columns[ours.strip()] = theirs.strip()
     return columns

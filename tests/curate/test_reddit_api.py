@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,8 +27,10 @@ from tests.servers.reddit_forum import NOON, Forum
 
 COURT = Request(subreddits=("KettleCourt",))
 ALL = {"t3_s1", "t3_s2", "t3_s3", "t1_a", "t1_b", "t1_c", "t1_d"}
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "reddit-api"
-recorded = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded answers of the real API are not here")
+RECORDED = Path(os.environ.get("RECORDED_REDDIT_ANSWERS", "no such folder"))
+"""Cassettes of vcrpy with answers of the real API, such as those of PRAW's own tests."""
+
+recorded = pytest.mark.skipif(not RECORDED.exists(), reason="RECORDED_REDDIT_ANSWERS names no folder with answers of the real API")
 
 
 @pytest.fixture(autouse=True)
