@@ -9,7 +9,7 @@ import polars as pl
 
 from curate import store
 from curate.files import read_json, write_json
-from curate.forgotten import Forgotten
+from curate.forgetting.forgotten import Forgotten
 
 REPEATED = ".repeated.jsonl"
 """The reject lines of repeated posts."""

@@ -7,16 +7,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from curate.asking import ask_source
-from curate.downstream import Downstream, find_downstream, held
 from curate.engine import Progress, silent
 from curate.files import read_json, write_json
-from curate.forgotten import hash_author
-from curate.removal import remove
-from curate.removal_list import check_id, read_list
-from curate.removal_plan import Plan, Removed
+from curate.forgetting.asking import ask_source
+from curate.forgetting.downstream import Downstream, find_downstream, held
+from curate.forgetting.forgotten import hash_author
+from curate.forgetting.lists import check_id, read_list
+from curate.forgetting.plan import Plan, Removed
+from curate.forgetting.removal import remove
+from curate.forgetting.survey import survey
 from curate.sources.patience import Patience
-from curate.survey import survey
 from formats.errors import UserError
 from train.cache import cache_folder
 
@@ -43,9 +43,9 @@ def forget(
         folder: of a run, or of posts.
         ids: with their prefixes (`t1_x`), which those of Reddit's posts may lack where it is unambiguous.
         authors: all of whose posts go; in any case.
-        lists: files of ids, see `curate.removal_list.read_list`.
+        lists: files of ids, see `curate.forgetting.lists.read_list`.
         also: folders of judged posts and samples, adapters and runs that lie elsewhere.
-        ask: one of `curate.asking.ASKED`, to be asked which posts still stand; those that do not are forgotten.
+        ask: one of `curate.forgetting.asking.ASKED`, to be asked which posts still stand; those that do not are forgotten.
         site: the section of praw.ini with the credentials for that.
         dry_run: remove nothing, and say what would be.
 

@@ -12,7 +12,7 @@ from curate import store
 from curate.drops import REPEATED, drop_superfluous
 from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
 from curate.files import link_tree, read_json, write_json
-from curate.forgotten import Forgotten, keep_forgotten
+from curate.forgetting.forgotten import Forgotten, keep_forgotten
 from curate.inputs import Input, resolve
 from curate.sources.catalogue import file_source
 from curate.sources.place import Place

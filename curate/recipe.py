@@ -35,7 +35,7 @@ class GatherSettings(_Section):
     scrape: tuple[dict[str, Any], ...] = Field(
         (), strict=False, description="What to fetch first: tables of a `source` and its settings, as the options of `lorum scrape SOURCE`."
     )
-    map: dict[str, str] = Field(default_factory=dict, description="For tables: by our column's name theirs, as in `text = \"body\"`.")
+    map: dict[str, str] = Field(default_factory=dict, description='For tables: by our column\'s name theirs, as in `text = "body"`.')
     subreddits: tuple[str, ...] = Field((), strict=False, description="Communities to keep, in any case; empty keeps all.")
     since: datetime.date | None = Field(None, strict=False, description="Keep posts of this day and later; others are not asked for.")
     until: datetime.date | None = Field(None, strict=False, description="Keep posts of before this day; others are not asked for.")
@@ -140,7 +140,8 @@ class Recipe(_Section):
         if Place(entry).is_elsewhere:
             return entry
         path = self.folder / entry
-        return str(path if path.exists() or not any(character in entry for character in "*?[") else Path(glob.escape(str(self.folder))) / entry)
+        is_glob = any(character in entry for character in "*?[") and not path.exists()
+        return str(Path(glob.escape(str(self.folder))) / entry if is_glob else path)
 
     def requests(self) -> list[tuple[str, Any]]:
         """What is to be scraped: sources, each with its request.

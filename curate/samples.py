@@ -96,14 +96,14 @@ def make_samples(
         for name in SPLITS:
             _join(folder, name)
         write_text(template.to_toml(), folder / TEMPLATE_FILE)
-        write_text(_card([name for name in SPLITS if total[name]]), folder / CARD_FILE)
+        write_text(bare_card([name for name in SPLITS if total[name]]), folder / CARD_FILE)
         return asdict(sampled)
 
     made_from = fingerprint("samples", made_by(judged), asdict(template), max_turns, shares, seed)
     return Sampled(**run_stage("samples", out, made_from, [str(bucket) for bucket in buckets], work, finish))
 
 
-def _card(splits: Sequence[str]) -> str:
+def bare_card(splits: Sequence[str]) -> str:
     """The least card with which `datasets` reads the folder: it refuses one with an empty split, unless told which to read."""
     files = "".join(f"  - split: {name}\n    path: {name}.parquet\n" for name in splits)
     return f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"

@@ -6,6 +6,7 @@ from typing import Any
 
 from curate.engine import Progress, alone, silent
 from curate.files import read_json
+from curate.forgetting.forgotten import Forgotten
 from curate.gather import Gathered, import_files
 from curate.journal import JournalWriter, journal_folder, request_key, segments
 from curate.sources.catalogue import live_source
@@ -51,12 +52,14 @@ def fetch(source: str, request: Any, out: Path, progress: Progress = silent, pat
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(out.with_name(f".{out.name}.scrape-lock"), out):
         writer = JournalWriter(out, source, request)
+        forgotten = Forgotten.read(out)
         posts = pages = 0
         finished = False
         try:
             for page in live_source(source).pages(request, writer.scrape.state, patience):
-                writer.append(page.posts, page.failures)
-                posts, pages = posts + len(page.posts), pages + 1
+                kept = [post for post in page.posts if not forgotten.names(post["id"], post.get("author"))]
+                writer.append(kept, page.failures)
+                posts, pages = posts + len(kept), pages + 1
                 progress(f"scrape {source}", posts, 0)
             finished = True
         finally:

@@ -9,7 +9,7 @@ import click
 from curate.console import Reporter, common_options
 
 if TYPE_CHECKING:
-    from curate.removal_plan import Removed
+    from curate.forgetting.plan import Removed
 
 UNKNOWN_SHOWN = 5
 

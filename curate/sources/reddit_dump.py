@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import polars as pl
 
-from curate.posts import POSTS, TIME
 from curate.ahead import in_order
+from curate.posts import POSTS, TIME
 from curate.sources.ndjson import ROW, Chunk, chunks, parse_chunk
 from curate.sources.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted

@@ -150,7 +150,9 @@ class Rest:
             seconds = retry_after(response.headers.get("Retry-After"))
             why = f"{self.host} limits the rate" if status == 429 or code in _RATE_LIMIT_WORDS else f"{self.host} answers HTTP {status}"
             if seconds is not None and seconds > LONGEST_WAIT_S:
-                raise SourceDownError(f"{why} and asks to wait for {seconds:,.0f} s; what was fetched is kept: run the same command again then")
+                raise SourceDownError(
+                    f"{why} and asks to wait for {seconds:,.0f} s; what was fetched is kept: run the same command again then"
+                )
             raise BusyError(why, seconds)
         kind = response.headers.get("Content-Type", "no content type").split(";")[0]
         if status >= 400:

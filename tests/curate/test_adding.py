@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from curate import store
 from curate.forget import forget
-from curate.forgotten import Forgotten
+from curate.forgetting.forgotten import Forgotten
 from curate.gather import Gathered, import_files, import_table
 from curate.sources.source import Wanted
 from formats.errors import UserError

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curate import store
 from curate.drops import REPEATED, Dropped, drop_superfluous
-from curate.forgotten import Forgotten
+from curate.forgetting.forgotten import Forgotten
 from curate.posts import POSTS
 
 Row = tuple[str, int | None]

@@ -17,12 +17,12 @@ from curate import store
 from curate.cli import main
 from curate.engine import alone, made_by, report_of, silent
 from curate.forget import forget
-from curate.forgotten import Forgotten
+from curate.forgetting.forgotten import Forgotten
+from curate.forgetting.lists import read_list
+from curate.forgetting.plan import Removed
 from curate.gather import Gathered, import_files
 from curate.journal import JournalWriter, journal_folder, segments
 from curate.judge import judge_posts
-from curate.removal_list import read_list
-from curate.removal_plan import Removed
 from curate.samples import Sampled, make_samples
 from curate.scrape import scrape
 from curate.sources.patience import Patience, SourceDownError
@@ -344,7 +344,9 @@ def test_killed_anywhere_the_same_call_ends_the_same(
     assert number > (8 if scraped else 12)
 
 
-@pytest.mark.parametrize("killed_in", ["curate.forget.remove", "curate.removal.drop_scores", "curate.removal.write_report"])
+@pytest.mark.parametrize(
+    "killed_in", ["curate.forget.remove", "curate.forgetting.removal.drop_scores", "curate.forgetting.removal.write_report"]
+)
 def test_another_call_ends_what_a_killed_one_began(run: Path, killed_in: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (run / "run.json").write_text('{"lorum": "0", "name": "court", "stages": {}, "started": ""}')
     with monkeypatch.context() as patched:

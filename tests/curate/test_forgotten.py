@@ -3,7 +3,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.forgotten import FORGOTTEN, Forgotten, hash_author, keep_forgotten
+from curate.forgetting.forgotten import FORGOTTEN, Forgotten, hash_author, keep_forgotten
 
 POSTS = pl.DataFrame(
     {"id": ["t1_a", "t1_b", "t3_c", "t1_d", None], "author": ["Mabel", "odo", None, "ODO", None]},

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from curate.forget import forget
+from curate.forgetting.plan import Removed
 from curate.pipeline import run
 from curate.recipe import Recipe
-from curate.removal_plan import Removed
 from curate.store import read_bucket
 from filters.scores import count_scores, hash_texts
 

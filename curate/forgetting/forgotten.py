@@ -43,6 +43,10 @@ class Forgotten:
         """Whether nothing is to be forgotten."""
         return not self.ids and not self.authors
 
+    def names(self, post: str, author: str | None) -> bool:
+        """Whether one post is to be forgotten."""
+        return post in self.ids or (author is not None and bool(self.authors) and hash_author(author) in self.authors)
+
     def holds(self, posts: pl.DataFrame) -> pl.Series:
         """Whether each post of a table with `id` and `author` is to be forgotten."""
         found = posts["id"].is_in(self._listed).fill_null(False)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from curate import store, threads
-from curate.forgotten import Forgotten
+from curate.forgetting.forgotten import Forgotten
 from curate.splits import SPLITS
 from formats.render import NOBODY, Rows, parse
 from formats.samples import folder_template

@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from curate.forgotten import Forgotten, hash_author
+from curate.forgetting.forgotten import Forgotten, hash_author
+from curate.forgetting.lists import forms
 from curate.gather import REJECTS
-from curate.removal_list import forms
 from curate.sources.journal import HEADER
 from curate.sources.ndjson import ROW, Chunk, chunks, parse_chunk
 from curate.sources.place import Place

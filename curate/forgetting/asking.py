@@ -20,9 +20,7 @@ HOLD_S = 48 * 3600
 _REDDIT_ID = "^t[13]_[0-9a-z]+$"
 
 
-def ask_source(
-    source: str, posts: Path, answers: Path, patience: Patience, site: str | None, progress: Progress
-) -> tuple[list[str], int]:
+def ask_source(source: str, posts: Path, answers: Path, patience: Patience, site: str | None, progress: Progress) -> tuple[list[str], int]:
     """The posts of a store that no longer stand at their source, and how many were asked for.
 
     Args:

@@ -13,19 +13,19 @@ import pyarrow.parquet
 
 from curate import store
 from curate.card import dataset_card
-from curate.downstream import RUN, Downstream
 from curate.engine import Progress, change_report, made_by, report_of, stage_of
-from curate.excerpts import clear_excerpts, clear_segment
 from curate.files import ParquetStream, read_json, write_json, write_text
-from curate.forgotten import Forgotten
+from curate.forgetting.downstream import RUN, Downstream
+from curate.forgetting.excerpts import clear_excerpts, clear_segment
+from curate.forgetting.forgotten import Forgotten
+from curate.forgetting.plan import Plan
+from curate.forgetting.survey import example_key, examples_of
 from curate.journal import segments
 from curate.judge import FUNNEL
 from curate.page import write_report
 from curate.recipe import Recipe
-from curate.removal_plan import Plan
-from curate.samples import CARD_FILE, Sampled, _card
+from curate.samples import CARD_FILE, Sampled, bare_card
 from curate.splits import SPLITS
-from curate.survey import example_key, examples_of
 from filters.funnel import Funnel
 from filters.scores import drop_scores
 
@@ -109,9 +109,9 @@ def _recount_samples(folder: Path, judged: Path | None) -> None:
     counts = Sampled(targets, roots, targets - roots - samples, samples, **splits)
     left = "".join(_sha256(folder / f"{split}.parquet") for split in SPLITS)
     change_report(folder, asdict(counts), taken_out=f"-{hashlib.sha256(left.encode()).hexdigest()[:8]}")
-    card, bare = folder / CARD_FILE, [_card(chosen) for size in range(4) for chosen in combinations(SPLITS, size)]
+    card, bare = folder / CARD_FILE, [bare_card(chosen) for size in range(4) for chosen in combinations(SPLITS, size)]
     if card.exists() and card.read_text(encoding="utf-8") in bare:
-        write_text(_card([split for split in SPLITS if splits[split]]), card)
+        write_text(bare_card([split for split in SPLITS if splits[split]]), card)
 
 
 def _targets(judged: Path) -> tuple[int, int]:
@@ -151,7 +151,7 @@ def _retell(run: Path, places: Downstream, plan: Plan) -> None:
 def _run_card(record: dict[str, Any], samples: Path) -> str:
     counts = record["stages"]["format"]["counts"]
     if not counts["train"]:
-        return _card([split for split in SPLITS if counts[split]])
+        return bare_card([split for split in SPLITS if counts[split]])
     return dataset_card(record, Recipe(**record["recipe"]), samples)
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import polars as pl
 
 from curate import store
-from curate.contexts import posts_below, samples_of
-from curate.downstream import RUN, Downstream
 from curate.engine import Progress
-from curate.excerpts import count_excerpts, forgotten_lines
 from curate.files import read_json
-from curate.forgotten import Forgotten, hash_author
+from curate.forgetting.contexts import posts_below, samples_of
+from curate.forgetting.downstream import RUN, Downstream
+from curate.forgetting.excerpts import count_excerpts, forgotten_lines
+from curate.forgetting.forgotten import Forgotten, hash_author
+from curate.forgetting.lists import forms
+from curate.forgetting.plan import Plan, Removed
 from curate.journal import segments
-from curate.removal_list import forms
-from curate.removal_plan import Plan, Removed
 from curate.splits import SPLITS
 from filters.scores import count_scores, hash_texts
 from formats.errors import UserError

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from curate.forgotten import Forgotten
+from curate.forgetting.forgotten import Forgotten
 from curate.splits import SPLITS
 
 

@@ -1,0 +1,1 @@
+"""What `curate.forget` is made of: finding what is to go, planning it, and removing it everywhere."""
