@@ -1,0 +1,111 @@
+"""Runs the commands of docs/sources.md, each section's in an empty folder, and writes into the page what they print.
+
+python docs/make_sources.py
+"""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from sources_scenes import SCENES, Scene  # noqa: E402
+
+from curate import posts  # noqa: E402
+
+PAGE = HERE / "sources.md"
+AT_ONCE = 4
+"""Sections that run at once: those that fetch pause between requests, as they do with real forums."""
+
+TIMEOUT_S = 60
+
+_COLUMN = re.compile(r'    "(\w+)": (?:pl\.)?(\w+),(?:  # (.*))?')
+_BLOCK = re.compile(r"^```console\n(.*?)^```$|^<!-- meanwhile: (.*?) -->$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+_SCHEMA = re.compile(r"(?<=<!-- schema -->\n).*?(?=<!-- end of schema -->)", re.DOTALL)
+
+
+def page() -> str:
+    """The whole page, with the outputs that its commands have now."""
+    sections = re.split(r"^(?=## )", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        text = "".join(workers.map(_section, sections))
+    return _SCHEMA.sub(lambda _: schema(), text)
+
+
+def schema() -> str:
+    """The columns of a post as a table, with what stands beside them in the code."""
+    rows, group = ["| | column | type | |", "|---|---|---|---|"], ""
+    for line in inspect.getsource(posts).split("POSTS: dict", 1)[1].split("\n}\n", 1)[0].split("\n"):
+        if line.startswith("    # "):
+            group = line.removeprefix("    # ")
+        elif found := _COLUMN.fullmatch(line):
+            kind = {"TIME": "time, UTC", "Boolean": "true or false"}.get(found[2], found[2].lower())
+            note = (found[3] or "").replace("REMOVALS", ", ".join(posts.REMOVALS))
+            rows.append(f"| {group} | `{found[1]}` | {kind} | {note} |")
+            group = ""
+    return "\n".join([*rows, ""])
+
+
+def _section(text: str) -> str:
+    """A section with the outputs of its commands."""
+    if not _BLOCK.search(text):
+        return text
+    with tempfile.TemporaryDirectory() as folder, _scene(text, Path(folder)) as scene:
+
+        def told(block: re.Match[str]) -> str:
+            if block[2]:
+                scene.meanwhile[block[2]]()
+                return block[0]
+            return "```console\n" + _COMMAND.sub(lambda command: _run(command[1], command[2], Path(folder) / "work", scene), block[1]) + "```"
+
+        return _BLOCK.sub(told, text)
+
+
+@contextmanager
+def _scene(text: str, folder: Path) -> Iterator[Scene]:
+    """What the section of this text finds, in the folder `work`."""
+    (folder / "work").mkdir()
+    (folder / "settings").mkdir()
+    with SCENES[text.split("\n", 1)[0].removeprefix("## ")](folder) as scene:
+        yield scene
+
+
+def _run(command: str, shown: str, work: Path, scene: Scene) -> str:
+    """A command with its output. `cat` of a file that is not there writes it, with what the page shows of it."""
+    named = re.fullmatch(r"cat ([\w.-]+)", command)
+    if named and not (work / named[1]).exists():
+        (work / named[1]).write_text(shown, encoding="utf-8")
+        return f"$ {command}\n{shown}"
+    true = command
+    for ours, theirs in scene.addresses.items():
+        true = true.replace(ours, theirs)
+    settings = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "LORUM_CACHE": str(work.parent / "cache"),
+        "XDG_CONFIG_HOME": str(work.parent / "settings"),
+        "NO_PROXY": "127.0.0.1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    ran = subprocess.run(
+        ["bash", "-c", true], cwd=work, env=os.environ | settings, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    errors = [line for line in ran.stderr.splitlines() if ran.returncode and line.startswith(("lorum: ", "Error: "))]
+    if ran.returncode and not errors:
+        raise RuntimeError(f"{command}: exit code {ran.returncode}: {ran.stderr}")
+    output = ran.stdout + "".join(f"{line}\n" for line in errors)
+    for ours, theirs in scene.addresses.items():
+        output = output.replace(theirs, ours).replace(theirs.removeprefix("http://"), ours.removeprefix("https://"))
+    return f"$ {command}\n{output}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
