@@ -112,6 +112,9 @@ for _, reply in comments.head(SAMPLE).iterrows():
         chain.append(found.iloc[0].body)
         parent = found.iloc[0].parent_id
 """
+COPIES = 10
+"""Of the dump that one community is sought in: the start of a process is to be a small part of it."""
+
 SAMPLE = 300
 """Replies for the chains in pandas, each of which searches the whole table."""
 
@@ -145,7 +148,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         reader = zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(file, read_across_frames=True)
         rest = b""
-        while block := reader.read(16 << 20):
+        while block := reader.read(1 << 20):  # little, as a process that is started counts its parent's memory as its own
             end = block.rfind(b"\n") + 1
             yield rest + block[:end]
             rest = block[end:]
@@ -153,9 +156,9 @@ def lines_of(path: Path) -> Iterator[bytes]:
             yield rest
 
 
-def rewritten(path: Path, target: Path, change: Callable[[bytes, int], bytes], copies: int = 1) -> Path:
+def rewritten(path: Path, target: Path, change: Callable[[bytes, int], bytes], copies: int = 1, level: int = 3) -> Path:
     """The dump again, `copies` times, each chunk changed, as one `.zst`."""
-    with target.open("wb") as file, zstandard.ZstdCompressor(3, threads=-1).stream_writer(file) as writer:
+    with target.open("wb") as file, zstandard.ZstdCompressor(level, threads=-1).stream_writer(file) as writer:
         for copy in range(copies):
             for chunk in lines_of(path):
                 writer.write(change(chunk, copy))
@@ -170,11 +173,11 @@ def renamed(chunk: bytes, copy: int) -> bytes:
     return chunk
 
 
-def elsewhere(chunk: bytes, _: int) -> bytes:
+def elsewhere(chunk: bytes, copy: int) -> bytes:
     """All but each hundredth line in other communities."""
     lines = chunk.split(b"\n")
     return b"\n".join(
-        line if number % 100 == 0 else re.sub(rb'"subreddit":"[^"]*"', b'"subreddit":"Elsewhere%d"' % (number % 7), line)
+        line if number % 100 == 0 else re.sub(rb'"subreddit":"[^"]*"', b'"subreddit":"Elsewhere%d"' % ((number + copy) % 7), line)
         for number, line in enumerate(lines)
     )
 
@@ -209,7 +212,8 @@ def against_the_limit(files: Sequence[Path], rows: int, runs: int) -> None:
 
 def wanted_community(files: Sequence[Path], runs: int, folder: Path) -> None:
     comments = max(files, key=lambda path: path.stat().st_size)
-    mixed = rewritten(comments, folder / "mixed.zst", elsewhere)
+    # The archives are compressed as hard as can be; at this level they are decompressed nearly as slowly.
+    mixed = rewritten(comments, folder / "mixed.zst", lambda chunk, copy: elsewhere(renamed(chunk, copy), copy), COPIES, level=12)
     rows = sum(chunk.count(b"\n") for chunk in lines_of(mixed))
     name = re.search(rb'"subreddit":"([^"]*)"', next(lines_of(comments)))
     assert name

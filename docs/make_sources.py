@@ -9,26 +9,26 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-
-from sources_scenes import SCENES, Scene  # noqa: E402
+sys.path.insert(0, str(HERE.parent))  # where `docs` and `tests` are found when this is run as a script
 
 from curate import posts  # noqa: E402
+from docs.sources_scenes import SCENES, Scene  # noqa: E402
 
 PAGE = HERE / "sources.md"
-AT_ONCE = 4
+AT_ONCE = 6
 """Sections that run at once: those that fetch pause between requests, as they do with real forums."""
 
 TIMEOUT_S = 60
 
 _COLUMN = re.compile(r'    "(\w+)": (?:pl\.)?(\w+),(?:  # (.*))?')
-_BLOCK = re.compile(r"^```console\n(.*?)^```$|^<!-- meanwhile: (.*?) -->$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```console\n(.*?)^```$|^<!-- meanwhile: (.*?) -->$|^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _SCHEMA = re.compile(r"(?<=<!-- schema -->\n).*?(?=<!-- end of schema -->)", re.DOTALL)
 
@@ -56,16 +56,21 @@ def schema() -> str:
 
 
 def _section(text: str) -> str:
-    """A section with the outputs of its commands."""
+    """A section with the outputs of its commands; its recipe, if it has one, is written as recipe.toml."""
     if not _BLOCK.search(text):
         return text
     with tempfile.TemporaryDirectory() as folder, _scene(text, Path(folder)) as scene:
+        work = Path(folder) / "work"
 
         def told(block: re.Match[str]) -> str:
-            if block[2]:
-                scene.meanwhile[block[2]]()
-                return block[0]
-            return "```console\n" + _COMMAND.sub(lambda command: _run(command[1], command[2], Path(folder) / "work", scene), block[1]) + "```"
+            commands, event, recipe = block.groups()
+            if event:
+                scene.meanwhile[event]()
+            elif recipe:
+                (work / "recipe.toml").write_text(_true(recipe, scene), encoding="utf-8")
+            else:
+                return f"```console\n{_COMMAND.sub(lambda command: _run(command[1], command[2], work, scene), commands)}```"
+            return block[0]
 
         return _BLOCK.sub(told, text)
 
@@ -85,19 +90,10 @@ def _run(command: str, shown: str, work: Path, scene: Scene) -> str:
     if named and not (work / named[1]).exists():
         (work / named[1]).write_text(shown, encoding="utf-8")
         return f"$ {command}\n{shown}"
-    true = command
-    for ours, theirs in scene.addresses.items():
-        true = true.replace(ours, theirs)
-    settings = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "LORUM_CACHE": str(work.parent / "cache"),
-        "XDG_CONFIG_HOME": str(work.parent / "settings"),
-        "NO_PROXY": "127.0.0.1",
-        "HF_HUB_OFFLINE": "1",
-    }
-    ran = subprocess.run(
-        ["bash", "-c", true], cwd=work, env=os.environ | settings, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-    )
+    true = _true(command, scene)
+    if command.startswith("lorum scrape"):
+        time.sleep(1 - time.time() % 1)  # a record is newer than another from the next second on
+    ran = subprocess.run(["bash", "-c", true], cwd=work, env=_environment(work), capture_output=True, text=True, timeout=TIMEOUT_S)
     errors = [line for line in ran.stderr.splitlines() if ran.returncode and line.startswith(("lorum: ", "Error: "))]
     if ran.returncode and not errors:
         raise RuntimeError(f"{command}: exit code {ran.returncode}: {ran.stderr}")
@@ -105,6 +101,26 @@ def _run(command: str, shown: str, work: Path, scene: Scene) -> str:
     for ours, theirs in scene.addresses.items():
         output = output.replace(theirs, ours).replace(theirs.removeprefix("http://"), ours.removeprefix("https://"))
     return f"$ {command}\n{output}"
+
+
+def _environment(work: Path) -> dict[str, str]:
+    """This one, with this Python's commands first, without what the user's own settings would change."""
+    own = {name: value for name, value in os.environ.items() if not name.lower().startswith(("praw_", "discourse_", "columns"))}
+    return own | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}",
+        "LC_ALL": "C.UTF-8",
+        "LORUM_CACHE": str(work.parent / "cache"),
+        "XDG_CONFIG_HOME": str(work.parent / "settings"),
+        "NO_PROXY": "127.0.0.1",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _true(text: str, scene: Scene) -> str:
+    """A command or a file with the addresses of the servers in place of those that the page shows."""
+    for ours, theirs in scene.addresses.items():
+        text = text.replace(ours, theirs)
+    return text
 
 
 if __name__ == "__main__":

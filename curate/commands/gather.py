@@ -31,8 +31,8 @@ class _ListsSources(click.Command):
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of posts to write, or to add to.")
 @click.option("--subreddit", "--community", "communities", multiple=True, help="Keep this community only, in any case. May be repeated.")
-@click.option("--since", type=DAY, help="Keep posts written on this day or later.")
-@click.option("--until", type=DAY, help="Keep posts written before this day.")
+@click.option("--since", type=DAY, metavar="YYYY-MM-DD", help="Keep posts written on this day or later.")
+@click.option("--until", type=DAY, metavar="YYYY-MM-DD", help="Keep posts written before this day.")
 @click.option(
     "--map", "maps", multiple=True, metavar="OURS=THEIRS", help="For tables: which column is ours, as in text=body. May be repeated."
 )

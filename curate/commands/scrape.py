@@ -19,11 +19,19 @@ FAILURES_SHOWN = 5
 
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of posts to write, or to add to.")
 
-SINCE = click.option("--since", type=DAY, help="Threads opened on this day or later.")
-UNTIL = click.option("--until", type=DAY, help="Threads opened before this day.")
+SINCE = click.option("--since", type=DAY, metavar="YYYY-MM-DD", help="Threads opened on this day or later.")
+UNTIL = click.option("--until", type=DAY, metavar="YYYY-MM-DD", help="Threads opened before this day.")
 
 
-@click.group("scrape")
+class _AsListed(click.Group):
+    """A group whose help keeps the order of the sources."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The sources, in the order of the catalogue."""
+        return list(LIVE)
+
+
+@click.group("scrape", cls=_AsListed)
 def scrape_command() -> None:
     """Fetch threads from a forum's API into a folder of posts.
 

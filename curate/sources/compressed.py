@@ -41,8 +41,8 @@ _BLOCK = 1 << 20
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError, OSError, ValueError)
 
 
-def read_lines(place: Place) -> Iterator[bytes]:
-    """Chunks of about `CHUNK` bytes, each of whole lines ending in a line feed (the last may lack it).
+def read_lines(place: Place, size: int | None = None) -> Iterator[bytes]:
+    """Chunks of about `size` bytes (None: `CHUNK`), each of whole lines ending in a line feed (the last may lack it).
 
     The compression is told by the file's first bytes. Lines are cut at line feeds only: U+2028 and U+0085 stand inside bodies. A line
     longer than `LONGEST_LINE` is cut off there, so that it is no longer a record.
@@ -50,7 +50,7 @@ def read_lines(place: Place) -> Iterator[bytes]:
     Raises:
         UserError: the file does not exist, cannot be read, is truncated or damaged.
     """
-    return _whole_lines(_in_background(place))
+    return _whole_lines(_in_background(place, size or CHUNK))
 
 
 def read_blocks(place: Place) -> Iterator[bytes]:
@@ -59,15 +59,17 @@ def read_blocks(place: Place) -> Iterator[bytes]:
     Raises:
         UserError: the file does not exist, cannot be read, is truncated or damaged.
     """
-    return (b"".join(blocks) for blocks in _in_background(place))
+    return (b"".join(blocks) for blocks in _in_background(place, CHUNK))
 
 
-def _in_background(place: Place) -> Iterator[list[bytes]]:
-    """The file's decompressed blocks, about `CHUNK` bytes at once; joining them is left to the thread that parses."""
+def _in_background(place: Place, size: int) -> Iterator[list[bytes]]:
+    """The file's decompressed blocks, about `size` bytes at once; joining them is left to the thread that parses."""
     file = place.open()
     done = threading.Event()
     handed: queue.Queue[list[bytes] | BaseException | None] = queue.Queue(maxsize=2)
-    thread = threading.Thread(target=_decompress_into, args=(file, place.name, handed, done), name=f"decompress {place.name}", daemon=True)
+    thread = threading.Thread(
+        target=_decompress_into, args=(file, place.name, size, handed, done), name=f"decompress {place.name}", daemon=True
+    )
     thread.start()
     try:
         while (blocks := handed.get()) is not None:
@@ -110,7 +112,9 @@ def kind_of(start: bytes) -> str:
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "plain")
 
 
-def _decompress_into(file: BinaryIO, name: str, handed: "queue.Queue[list[bytes] | BaseException | None]", done: threading.Event) -> None:
+def _decompress_into(
+    file: BinaryIO, name: str, chunk: int, handed: "queue.Queue[list[bytes] | BaseException | None]", done: threading.Event
+) -> None:
     def hand_over(item: list[bytes] | BaseException | None) -> None:
         if not done.is_set():
             handed.put(item)
@@ -118,10 +122,10 @@ def _decompress_into(file: BinaryIO, name: str, handed: "queue.Queue[list[bytes]
     blocks: list[bytes] = []
     size = 0
     try:
-        for block in _decompressed(file):
+        for block in _decompressed(file, chunk):
             blocks.append(block)
             size += len(block)
-            if size >= CHUNK:
+            if size >= chunk:
                 hand_over(blocks)
                 blocks, size = [], 0
             if done.is_set():
@@ -150,7 +154,7 @@ def _whole_lines(handed: Iterator[list[bytes]]) -> Iterator[bytes]:
         for place in reversed(range(len(blocks))):
             if end := blocks[place].rfind(b"\n") + 1:
                 last = blocks[place]
-                yield b"".join([*gathered, *blocks[:place], last[:end]])
+                yield b"".join([*gathered, *blocks[:place], memoryview(last)[:end]])
                 gathered = [last[end:], *blocks[place + 1 :]]
                 size = sum(map(len, gathered))
                 break
@@ -163,11 +167,11 @@ def _whole_lines(handed: Iterator[list[bytes]]) -> Iterator[bytes]:
         yield b"".join(gathered)
 
 
-def _decompressed(file: BinaryIO) -> Iterator[bytes]:
+def _decompressed(file: BinaryIO, size: int) -> Iterator[bytes]:
     start = file.read(_READ)
     kind = kind_of(start)
     if kind == "zst":
-        yield from _zstd_frames(start, file)
+        yield from _zstd_frames(start, file, size)
     elif kind == "zst_blocks":
         yield from zst_blocks.read_rows(start, file)
     elif kind in _STREAMS:
@@ -216,7 +220,7 @@ def _streams(file: _Rejoined, new: Callable[[], bz2.BZ2Decompressor | lzma.LZMAD
         pending = stream.unused_data.lstrip(b"\0")
 
 
-def _zstd_frames(start: bytes, file: BinaryIO) -> Iterator[bytes]:
+def _zstd_frames(start: bytes, file: BinaryIO, size: int) -> Iterator[bytes]:
     """Every frame of a Zstandard file.
 
     The reader works in long calls, in which other threads run, but ends without a word where a file is cut off. So a frame of our own
@@ -225,8 +229,8 @@ def _zstd_frames(start: bytes, file: BinaryIO) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
     source = _Rejoined(start, file, _LAST_FRAME)
     with decompressor.stream_reader(source, read_size=_READ, read_across_frames=True) as reader:  # type: ignore[arg-type]
-        block = reader.read(CHUNK)
-        while following := reader.read(CHUNK):
+        block = reader.read(size)
+        while following := reader.read(size):
             if len(following) < len(_LAST):
                 block += following
                 continue

@@ -2,27 +2,43 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+import stringzilla
 from numpy.typing import NDArray
 
+from curate.ahead import in_order
 from curate.sources.compressed import LONGEST_LINE, read_lines
 from curate.sources.place import Place
 from curate.sources.source import Reject
 
 ROW = "source_row"
 
-MOST_NAMES = 8
-"""Names to search for in raw bytes at most: each takes a tenth of the time that parsing everything takes."""
+MOST_NAMES = 16
+"""Names to search for in raw bytes at most."""
+
+SHORT_LINE = 32
+"""Bytes; no record of a post is so short, so that a chunk of such lines is no dump's and is taken apart."""
+
+_PIECE = 1 << 18
+_BLANK_RUN = re.compile(rb"\n{64,}|(?:\r\n){64,}")
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]+")
 """Names that JSON writes in one way only; others may stand there escaped."""
 
+SEARCHED = 2 << 20
+"""Bytes searched at once: so few that they are in the cache still."""
+
+_ENOUGH = 4 << 20
+"""Bytes of picked lines to be parsed at once."""
+
 _BLOCK = 1 << 20
 """Bytes folded to one case at once: they stay in the cache for the search."""
+
+_OPENS = re.compile(rb"\s*\{")
 
 Numbered = tuple[int, bytes]
 """A line with its row."""
@@ -30,11 +46,17 @@ Numbered = tuple[int, bytes]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines of a file."""
+    """Whole lines of a file, `lines` of it; of these `data` holds all, or those of the given `rows`."""
 
     data: bytes
     first_row: int
     lines: int
+    rows: Sequence[int] | None = None
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The rows of the lines in `data`."""
+        return range(self.first_row, self.first_row + self.lines) if self.rows is None else self.rows
 
 
 @dataclass(frozen=True)
@@ -55,34 +77,98 @@ def chunks(place: Place) -> Iterator[Chunk]:
     """
     row = 1
     for data in read_lines(place):
-        lines = int(np.count_nonzero(np.frombuffer(data, np.uint8) == 10)) + (not data.endswith(b"\n"))
-        yield Chunk(data, row, lines)
-        row += lines
+        for chunk in _cut(Chunk(data, row, _count(data))):
+            yield chunk
+            row += chunk.lines
 
 
-def parse_chunk(chunk: Chunk, fields: Sequence[str], names: Sequence[str] = ()) -> Parsed:
+def _cut(chunk: Chunk) -> Iterator[Chunk]:
+    """The chunk, in pieces where its lines are too short to be records."""
+    if chunk.lines <= len(chunk.data) // SHORT_LINE:
+        yield chunk
+        return
+    row = chunk.first_row
+    for piece in _pieces(chunk.data):
+        yield Chunk(piece, row, _count(piece))
+        row += _count(piece)
+
+
+def _count(data: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == 10)) + (not data.endswith(b"\n"))
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """The lines in small pieces, and long runs of blank ones each as one: millions of lines at once would take gigabytes."""
+    at = 0
+    while at < len(data):
+        if blank := _BLANK_RUN.match(data, at):
+            yield blank.group()
+            at = blank.end()
+            continue
+        end = data.find(b"\n", at + _PIECE) + 1 or len(data)
+        if blank := _BLANK_RUN.search(data, data.find(b"\n", at) + 1, end):
+            end = data.rfind(b"\n", at, blank.start()) + 1 or data.find(b"\n", at) + 1
+        yield data[at:end]
+        at = end
+
+
+def can_be_searched(names: Sequence[str]) -> bool:
+    """Whether looking for these names in the raw bytes finds all that they stand for, and saves time."""
+    return 0 < len(names) <= MOST_NAMES and all(map(_PLAIN.fullmatch, names))
+
+
+def picked(place: Place, names: Sequence[str]) -> Iterator[Chunk]:
+    """The file's lines that hold one of the names as a value, in any case, and those that are no object; some MiB at once.
+
+    They are searched for in the raw bytes, as fast as they are decompressed. A name may stand in another field, so what comes is to be
+    looked at again.
+
+    Args:
+        names: of which `can_be_searched` is true.
+
+    Raises:
+        UserError: the file does not exist, cannot be read, is truncated or damaged.
+    """
+    waiting: list[Chunk] = []
+    row = 1
+    for found in in_order(lambda data: pick(data, names), read_lines(place, SEARCHED)):
+        waiting.append(replace(found, first_row=row, rows=None if found.rows is None else [row + line for line in found.rows]))
+        row += found.lines
+        if found.rows is None or sum(len(some.data) for some in waiting) >= _ENOUGH:
+            if waiting[:-1]:
+                yield _merged(waiting[:-1])
+            yield from _cut(waiting[-1]) if found.rows is None else [waiting[-1]]
+            waiting = []
+    if waiting:
+        yield _merged(waiting)
+
+
+def _merged(some: Sequence[Chunk]) -> Chunk:
+    if len(some) == 1:
+        return some[0]
+    rows = [row for chunk in some for row in chunk.numbers]
+    return Chunk(b"".join(chunk.data for chunk in some), some[0].first_row, sum(chunk.lines for chunk in some), rows)
+
+
+def parse_chunk(chunk: Chunk, fields: Sequence[str]) -> Parsed:
     """The records of a chunk.
 
     Types drift in the dumps (a time is an integer, a float or a string by the year), so that nothing is cast here.
-
-    Args:
-        names: strings one of which a wanted record holds as a value, in any case; they are searched for in the raw bytes, and lines
-            without any are passed over unparsed, and counted. None: all are wanted.
     """
-    rows: Sequence[int] = range(chunk.first_row, chunk.first_row + chunk.lines)
-    data = chunk.data
-    if 0 < len(names) <= MOST_NAMES and all(map(_PLAIN.fullmatch, names)) and not _mostly_wanted(data, names):
-        rows, data = _picked(chunk, names)
+    rows, data = chunk.numbers, chunk.data
     schema = dict.fromkeys(fields, pl.String)
+    if blank := _BLANK_RUN.fullmatch(data):
+        told = Reject(rows[0], "blank line", blank.group().split(b"\n", 1)[0].decode(), len(rows))
+        return Parsed(chunk.lines, pl.DataFrame(schema={**schema, ROW: pl.Int64}), [told], chunk.lines - len(rows))
     rejects: list[Reject] = []
     passed_over = chunk.lines - len(rows)
     records = _read(data, schema)
     if records is None or records.height != len(rows):
         numbered = list(zip(rows, data.split(b"\n"), strict=False))
         # A line that opens no object is none: a file that is no dump at all would else be parsed line by line.
-        good, bad = _sort_out([(row, line) for row, line in numbered if line.lstrip(b" \t\r").startswith(b"{")], schema)
-        bad += [(row, line) for row, line in numbered if not line.lstrip(b" \t\r").startswith(b"{")]
-        rejects = _in_runs(sorted(bad))
+        objects = _good({line: None for _, line in numbered if line.lstrip(b" \t\r").startswith(b"{")}, schema)
+        good = [(row, line) for row, line in numbered if line in objects]
+        rejects = _in_runs([(row, line) for row, line in numbered if line not in objects])
         rows = [row for row, _ in good]
         records = _read(b"\n".join(line for _, line in good), schema)
         assert records is not None, "lines that parse alone parse together"
@@ -90,17 +176,20 @@ def parse_chunk(chunk: Chunk, fields: Sequence[str], names: Sequence[str] = ()) 
     return Parsed(chunk.lines, records.with_columns(numbers), rejects, passed_over)
 
 
-def _picked(chunk: Chunk, names: Sequence[str]) -> tuple[list[int], bytes]:
-    """The lines with one of the names, and those that are no object, of which nobody can tell whose they are; with their rows."""
-    data = np.frombuffer(chunk.data, np.uint8)
-    ends = np.flatnonzero(data == 10)
-    if len(ends) < chunk.lines:
+def pick(data: bytes, names: Sequence[str]) -> Chunk:
+    """Of whole lines those with one of the names, and those that are no object, of which nobody can tell whose they are; from row 0 on."""
+    searched = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(searched == ord("\n"))
+    if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))
+    hits = np.concatenate([_places(searched, name) for name in names])
+    if len(hits) > len(ends) // 2 or len(ends) > len(data) // SHORT_LINE:
+        return Chunk(data, 0, len(ends))  # parsing them all is cheaper than picking, or none of them is a record
     starts = np.concatenate([[0], ends[:-1] + 1])
-    odd = (data[np.minimum(starts, len(data) - 1)] != ord("{")) | (data[np.maximum(ends - 1, 0)] != ord("}")) | (starts == ends)
-    hits = np.concatenate([_places(data, name) for name in names])
+    last = len(data) - 1
+    odd = (searched[np.minimum(starts, last)] != ord("{")) | (searched[np.maximum(ends - 1, 0)] != ord("}")) | (starts == ends)
     chosen = np.union1d(np.flatnonzero(odd), np.searchsorted(ends, hits)).tolist()
-    return [chunk.first_row + line for line in chosen], b"\n".join(chunk.data[starts[line] : ends[line]] for line in chosen)
+    return Chunk(b"".join(data[starts[line] : ends[line]] + b"\n" for line in chosen), 0, len(ends), chosen)
 
 
 def _places(data: NDArray[np.uint8], name: str) -> NDArray[np.int64]:
@@ -109,16 +198,15 @@ def _places(data: NDArray[np.uint8], name: str) -> NDArray[np.int64]:
     Setting bit 5 of every byte makes capitals small, and moves nothing: faster than a search that ignores the case.
     """
     needle = bytes(byte | 0x20 for byte in f'"{name}"'.encode())
-    folded = bytearray(_BLOCK + len(needle))
-    into = np.frombuffer(folded, np.uint8)
+    folded = np.empty(_BLOCK + len(needle) - 1, np.uint8)
     found: list[int] = []
     for first in range(0, len(data), _BLOCK):
-        block = data[first : first + len(folded) - 1]  # so far that a needle on the seam is found, and found once
-        np.bitwise_or(block, 0x20, out=into[: len(block)])
-        place = folded.find(needle, 0, len(block))
-        while place >= 0:
-            found.append(first + place)
-            place = folded.find(needle, place + 1, len(block))
+        block = data[first : first + len(folded)]  # so far that a needle on the seam is found, and found once
+        searched = memoryview(np.bitwise_or(block, 0x20, out=folded[: len(block)]))  # type: ignore[arg-type]
+        start = 0
+        while (place := stringzilla.find(searched[start:], needle)) >= 0:
+            start += place + 1
+            found.append(first + start - 1)
     return np.array(found, np.int64)
 
 
@@ -137,30 +225,26 @@ def _in_runs(bad: Sequence[Numbered]) -> list[Reject]:
 
 def _read(chunk: bytes, schema: dict[str, type[pl.String]]) -> pl.DataFrame | None:
     """The records, or None where a line is no JSON object. Blank lines are skipped in silence, so count the rows."""
+    if not chunk or chunk.isspace():
+        return pl.DataFrame(schema=schema)
+    if not _OPENS.match(chunk):
+        return None  # what begins like a compressed file the parser would decompress
     try:
-        return pl.read_ndjson(chunk, schema=schema) if chunk and not chunk.isspace() else pl.DataFrame(schema=schema)
+        return pl.read_ndjson(chunk, schema=schema)
     except pl.exceptions.PolarsError:
         return None
 
 
-def _mostly_wanted(data: bytes, names: Sequence[str]) -> bool:
-    """Whether picking lines would cost more than parsing them all, as in a dump of the wanted community alone."""
-    head = data[: 1 << 18]
-    hits = sum(len(_places(np.frombuffer(head, np.uint8), name)) for name in names)
-    return hits > head.count(b"\n") // 2
-
-
-def _sort_out(lines: list[Numbered], schema: dict[str, type[pl.String]]) -> tuple[list[Numbered], list[Numbered]]:
-    """The good lines and the bad ones, found by halving: the parser that reads the chunks is the only judge of what is JSON."""
-    records = _read(b"\n".join(line for _, line in lines), schema)
+def _good(lines: Iterable[bytes], schema: dict[str, type[pl.String]]) -> set[bytes]:
+    """Those of the lines that are JSON objects, found by halving: the parser that reads the chunks is the only judge of that."""
+    lines = list(lines)
+    records = _read(b"\n".join(lines), schema)
     if records is not None and records.height == len(lines):
-        return lines, []
+        return set(lines)
     if len(lines) == 1:
-        return [], lines
+        return set()
     half = len(lines) // 2
-    good, bad = _sort_out(lines[:half], schema)
-    more_good, more_bad = _sort_out(lines[half:], schema)
-    return good + more_good, bad + more_bad
+    return _good(lines[:half], schema) | _good(lines[half:], schema)
 
 
 def _fault(line: bytes) -> str:

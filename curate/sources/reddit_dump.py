@@ -12,7 +12,7 @@ import polars as pl
 
 from curate.ahead import in_order
 from curate.posts import POSTS, TIME
-from curate.sources.ndjson import ROW, Chunk, chunks, parse_chunk
+from curate.sources.ndjson import ROW, Chunk, can_be_searched, chunks, parse_chunk, picked
 from curate.sources.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
 
@@ -74,11 +74,12 @@ def read(place: Place, wanted: Wanted, columns: Mapping[str, str]) -> Iterator[B
     Raises:
         UserError: the file is truncated or damaged.
     """
-    return in_order(lambda chunk: _batch(chunk, place.name, wanted), chunks(place))
+    names = wanted.communities
+    return in_order(lambda chunk: _batch(chunk, place.name), picked(place, names) if can_be_searched(names) else chunks(place))
 
 
-def _batch(chunk: Chunk, file: str, wanted: Wanted) -> Batch:
-    parsed = parse_chunk(chunk, FIELDS, wanted.communities)
+def _batch(chunk: Chunk, file: str) -> Batch:
+    parsed = parse_chunk(chunk, FIELDS)
     records, rejects = parsed.records, parsed.rejects
     faults = fault(records)
     if faults.null_count() < len(faults):

@@ -1,5 +1,7 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -7,13 +9,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.sources import ndjson
-from curate.sources.ndjson import ROW, Chunk, Parsed, parse_chunk
+from curate.sources.ndjson import ROW, SHORT_LINE, Chunk, Parsed, can_be_searched, chunks, parse_chunk, pick, picked
+from curate.sources.place import Place
 
 FIELDS = ("id", "subreddit", "body")
 
 
 def parse(data: bytes, first_row: int = 1, names: Sequence[str] = (), fields: Sequence[str] = FIELDS) -> Parsed:
-    return parse_chunk(Chunk(data, first_row, data.count(b"\n") + (not data.endswith(b"\n"))), fields, names)
+    chunk = Chunk(data, first_row, data.count(b"\n") + (not data.endswith(b"\n")))
+    if names:
+        found = pick(data, names)
+        chunk = replace(found, first_row=first_row, rows=None if found.rows is None else [first_row + line for line in found.rows])
+    return parse_chunk(chunk, fields)
 
 
 def rejected(parsed: Parsed) -> list[tuple[int, str, str]]:
@@ -144,14 +151,14 @@ def test_picking_lines_by_their_bytes_gives_what_parsing_all_and_choosing_gives(
     data = b"\n".join(lines) + b"\n" * (last_feed or not lines[-1])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ndjson, "_BLOCK", block)
-        patch.setattr(ndjson, "_mostly_wanted", lambda data, names: False)
-        picked, everything = parse(data, first_row, names), parse(data, first_row)
+        patch.setattr(ndjson, "SHORT_LINE", 1)
+        found, everything = parse(data, first_row, names), parse(data, first_row)
     wanted = pl.col("subreddit").str.to_lowercase().is_in([name.lower() for name in names])
-    assert picked.records.filter(wanted).rows() == everything.records.filter(wanted).rows()
-    assert picked.lines == everything.lines == picked.records.height + len(rejected(picked)) + picked.passed_over
-    assert set(picked.records[ROW]) <= set(everything.records[ROW])
-    assert set(rejected(picked)) <= set(rejected(everything))
-    told = {row for row, _, _ in rejected(picked)}
+    assert found.records.filter(wanted).rows() == everything.records.filter(wanted).rows()
+    assert found.lines == everything.lines == found.records.height + len(rejected(found)) + found.passed_over
+    assert set(found.records[ROW]) <= set(everything.records[ROW])
+    assert set(rejected(found)) <= set(rejected(everything))
+    told = {row for row, _, _ in rejected(found)}
     for row, _, line in rejected(everything):
         if not (line.startswith("{") and line.endswith("}")):
             assert row in told, "a line that is no object is told, whatever is wanted"
@@ -161,7 +168,7 @@ def test_picking_lines_by_their_bytes_gives_what_parsing_all_and_choosing_gives(
 @pytest.mark.parametrize("shift", range(-20, 4))
 def test_a_name_on_the_seam_of_two_blocks_is_found_once(name: str, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ndjson, "_BLOCK", 256)
-    monkeypatch.setattr(ndjson, "_mostly_wanted", lambda data, names: False)
+    monkeypatch.setattr(ndjson, "SHORT_LINE", 1)
     start = b'{"id":"a"}\n{"body":"'
     line = (
         start
@@ -176,15 +183,77 @@ def test_a_name_on_the_seam_of_two_blocks_is_found_once(name: str, shift: int, m
     assert parsed.passed_over == 2
 
 
-@pytest.mark.parametrize("names", [["kettlecourt"], [f"name{number}" for number in range(ndjson.MOST_NAMES)] + ["kettlecourt"]])
-@pytest.mark.parametrize("share", [1, 60, 100])
-def test_however_the_wanted_lines_are_found_they_are_the_same(names: list[str], share: int) -> None:
-    """A chunk of which most is wanted, and one of which too many names are, is parsed whole."""
+@pytest.mark.parametrize("share", [1, 40, 60, 100])
+def test_however_the_wanted_lines_are_found_they_are_the_same(share: int) -> None:
+    """A chunk of which most is wanted is parsed whole."""
     rows = [(row, "KettleCourt" if row % 100 < share else "Elsewhere") for row in range(1, 1001)]
-    parsed = parse(b"".join(b'{"id":"%d","subreddit":"%s"}\n' % (row, name.encode()) for row, name in rows), 1, names)
+    data = b"".join(b'{"id":"%d","subreddit":"%s"}\n' % (row, name.encode()) for row, name in rows)
+    parsed = parse(data, 1, ["kettlecourt"])
     found = parsed.records.filter(subreddit="KettleCourt")
     assert found[ROW].to_list() == [row for row, name in rows if name == "KettleCourt"]
-    assert parsed.passed_over == (1000 - found.height if share == 1 and len(names) == 1 else 0)
+    assert parsed.passed_over == (1000 - found.height if share < 50 else 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["KettleCourt"], True),
+        (["u_odo", "a.b", "hn:top"], True),
+        ([], False),
+        ([f"name{number}" for number in range(ndjson.MOST_NAMES + 1)], False),
+        (["Kännchen"], False),  # may stand there as K\u00e4nnchen
+        (['"'], False),
+        (["a/b"], False),
+    ],
+)
+def test_only_names_that_json_writes_in_one_way_are_searched_for(names: list[str], expected: bool) -> None:
+    assert can_be_searched(names) is expected
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.one_of(community_lines, blank_lines, broken_lines), min_size=1, max_size=40),
+    st.sampled_from([60, 200, 1000]),
+    st.sampled_from([1, 300, 10**6]),
+)
+def test_picking_from_a_file_counts_every_line_of_it(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], searched: int, enough: int
+) -> None:
+    """Whatever the sizes in which it is searched and parsed, the rows are those of the file."""
+    path = tmp_path_factory.mktemp("dump") / "dump"
+    path.write_bytes(b"\n".join([b'{"id":"first"}', *lines]) + b"\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ndjson, "SEARCHED", searched)
+        patch.setattr(ndjson, "_ENOUGH", enough)
+        found = [parse_chunk(chunk, FIELDS) for chunk in picked(Place(str(path)), ["kettle_court"])]
+    everything = [parse_chunk(chunk, FIELDS) for chunk in chunks(Place(str(path)))]
+    wanted = pl.col("subreddit").str.to_lowercase() == "kettle_court"
+    assert sum(parsed.lines for parsed in found) == sum(parsed.lines for parsed in everything) == len(lines) + 1
+    assert (
+        pl.concat(parsed.records for parsed in found).filter(wanted).rows()
+        == pl.concat(parsed.records for parsed in everything).filter(wanted).rows()
+    )
+    for parsed in found:
+        assert parsed.lines == parsed.records.height + len(rejected(parsed)) + parsed.passed_over
+    told = {entry for parsed in found for entry in rejected(parsed)}
+    assert told <= {entry for parsed in everything for entry in rejected(parsed)}
+
+
+def test_lines_too_short_to_be_records_come_in_small_pieces_and_long_runs_of_blank_ones_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    data = b'{"id":"a"}\n' + b"\n" * 3_000_000 + b'{"id":"b"}\r\n' + b"\r\n" * 100 + b"x\n" * 300_000 + b'{"id":"c"}'
+    path.write_bytes(data)
+    assert len(data) // SHORT_LINE < 3_300_103
+    pieces = [(chunk.first_row, chunk.lines, len(chunk.data)) for chunk in chunks(Place(str(path)))]
+    assert sum(lines for _, lines, _ in pieces) == 3_300_103
+    assert [row for row, _, _ in pieces] == [1 + sum(lines for _, lines, _ in pieces[:place]) for place in range(len(pieces))]
+    assert max(lines for _, lines, _ in pieces[2:]) < 200_000
+    parsed = [parse_chunk(chunk, ("id",)) for chunk in chunks(Place(str(path)))]
+    assert [row for some in parsed for row in some.records.rows()] == [("a", 1), ("b", 3_000_002), ("c", 3_300_103)]
+    entries = [(reject.row, reject.reason, reject.line, reject.rows) for some in parsed for reject in some.rejects]
+    assert entries[:2] == [(2, "blank line", "", 3_000_000), (3_000_003, "blank line", "\r", 100)]
+    assert {entry[1:3] for entry in entries[2:]} == {("not JSON: Expecting value", "x")}
+    assert sum(entry[3] for entry in entries) == 3_300_100
 
 
 @pytest.mark.parametrize(
@@ -224,8 +293,8 @@ def test_line_separators_of_unicode_stand_inside_a_value() -> None:
 
 
 def test_a_chunk_without_the_wanted_bytes_is_passed_over_unparsed() -> None:
-    parsed = parse(b'{"id": "a"}\n{not even JSON}\n{}\n', names=["kettle"])
-    assert (parsed.lines, parsed.records.height, parsed.rejects, parsed.passed_over) == (3, 0, [], 3)
+    parsed = parse(b'{"id": "a", "body": "of no interest"}\n{not even JSON, but in braces as a record is}\n' * 2, names=["kettle"])
+    assert (parsed.lines, parsed.records.height, parsed.rejects, parsed.passed_over) == (4, 0, [], 4)
 
 
 def test_a_large_chunk_keeps_its_rows_when_single_lines_are_bad() -> None:
