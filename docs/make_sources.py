@@ -112,6 +112,7 @@ def _environment(work: Path) -> dict[str, str]:
         "LORUM_CACHE": str(work.parent / "cache"),
         "XDG_CONFIG_HOME": str(work.parent / "settings"),
         "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
         "HF_HUB_OFFLINE": "1",
     }
 

@@ -10,8 +10,8 @@ import pytest
 import zstandard
 
 from curate.sources import compressed
-from curate.sources.compressed import read_lines
-from curate.sources.place import Place
+from curate.sources.compressed import beginning, read_lines
+from curate.sources.place import RAW_BEGINNING, Place
 from formats.errors import UserError
 
 LINES = b'{"id": "a"}\n{"id": "b"}\n'
@@ -194,3 +194,61 @@ def test_an_error_and_a_whole_read_leave_no_thread(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         everything(path)
     assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("kind", ["zst", "gz", "bz2", "xz"])
+def test_wherever_a_file_is_cut_off_but_between_its_frames_that_is_told(tmp_path: Path, kind: str) -> None:
+    """A cut between two frames is the end of a file as good as any."""
+    skippable = struct.pack("<II", 0x184D2A53, 4) + b"size" if kind == "zst" else b""
+    frames = [COMPRESS[kind](LINES * 3), skippable + COMPRESS[kind](b"{}\n"), COMPRESS[kind](LINES)]
+    data = b"".join(frames)
+    whole = {0: 0, len(frames[0]): 1, len(frames[0] + frames[1]): 2, len(data): 3, len(frames[0] + skippable): 1}
+    path = tmp_path / "cut"
+    for cut in range(8, len(data) + 1):
+        path.write_bytes(data[:cut])
+        if cut in whole:
+            assert everything(path) == b"".join([LINES * 3, b"{}\n", LINES][: whole[cut]])
+        else:
+            with pytest.raises(UserError, match="truncated or damaged"):
+                everything(path)
+
+
+@pytest.mark.parametrize("kind", ["zst", "gz", "bz2", "xz"])
+@pytest.mark.parametrize("garbage", [b"<html>404</html>", b"\x01" * 40, LINES])
+def test_what_stands_behind_the_last_frame_and_is_none_is_told(tmp_path: Path, kind: str, garbage: bytes) -> None:
+    """As where a later frame is damaged in its first bytes: its lines must not go without a word."""
+    path = tmp_path / "dump"
+    path.write_bytes(COMPRESS[kind](LINES) + garbage)
+    with pytest.raises(UserError, match="truncated or damaged"):
+        everything(path)
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_zeros_that_fill_up_a_file_are_no_damage(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(COMPRESS[kind](LINES) + bytes(8) + COMPRESS[kind](LINES) + bytes(512))
+    assert everything(path) == LINES * 2
+
+
+def test_several_frames_each_with_a_window_of_2_gib_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "dump.zst"
+    path.write_bytes(zst_2gib_window(LINES) + zst_2gib_window(LINES * 2))
+    assert everything(path) == LINES * 3
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_the_beginning_is_seen_however_large_the_blocks_are(kind: str) -> None:
+    """A block of bzip2 holds 900 kB, of which the first byte comes after the last one was read."""
+    data = COMPRESS[kind](numbered(30_000))
+    assert beginning(data[:RAW_BEGINNING])[:43] == numbered(1)
+
+
+def test_a_line_that_is_too_long_is_cut_off_and_the_lines_around_it_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compressed, "CHUNK", 1 << 16)
+    monkeypatch.setattr(compressed, "LONGEST_LINE", 1 << 18)
+    path = tmp_path / "dump"
+    path.write_bytes(LINES + b"x" * (1 << 20) + b"\n" + LINES)
+    lines = everything(path).split(b"\n")
+    assert [line for line in lines if len(line) < 100] == [*LINES.split(b"\n")[:-1], *LINES.split(b"\n")]
+    (long,) = [line for line in lines if len(line) >= 100]
+    assert long == b"x" * (1 << 18)
