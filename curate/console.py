@@ -76,6 +76,11 @@ class Reporter:
         return due
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things in words: 1 post, 2,000 posts."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --json, --quiet and --debug, and turns errors into one line and an exit code.
 

@@ -31,6 +31,11 @@ def silent(what: str, done: int, total: int) -> None:
     """A `Progress` that shows nothing."""
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether a stage or a run made the folder."""
+    return bool(_manifest(folder)) or "lorum" in read_json(folder / "run.json")
+
+
 def fingerprint(*parts: object) -> str:
     """A short hash of everything that a stage's result depends on, Lorum's version included."""
     return hashlib.sha256(json.dumps([__version__, *parts], sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -78,8 +78,8 @@ def forget(
                     path.unlink()
         if not dry_run:
             remove(there, plan, scores, progress)
-            answers.unlink(missing_ok=True)
             ours.unlink()
+        answers.unlink(missing_ok=True)
     return plan.removed
 
 

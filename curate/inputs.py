@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from curate.engine import is_ours
 from curate.sources.catalogue import FILES, file_source, recognise
 from curate.sources.compressed import kind_of, read_lines
 from curate.sources.place import STDIN, Place, expand, files_in
@@ -78,11 +79,13 @@ def resolve(
     inputs: list[Input] = []
     passed_over: list[str] = []
     for place in expand(names):
+        if place.is_folder() and is_ours(place.path):
+            raise UserError(f"{place.name}: was made by lorum; give the files that it was made from")
         found = _input(place, wanted, columns, source)
         if found:
             inputs.append(found)
         elif place.is_folder():
-            within = [(inner, _input(inner, wanted, columns, source)) for inner in files_in(place.path)]
+            within = [(inner, _input(inner, wanted, columns, source)) for inner in files_in(place.path, is_ours)]
             inputs += [known for _, known in within if known]
             passed_over += [inner.name for inner, known in within if not known]
             if not any(known for _, known in within):

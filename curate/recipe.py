@@ -33,7 +33,7 @@ class GatherSettings(_Section):
         (), strict=False, description="Dumps and tables, relative to the recipe: files, folders, globs, URLs, `hub:USER/NAME`."
     )
     scrape: tuple[dict[str, Any], ...] = Field(
-        (), strict=False, description="What to fetch first: tables of a `source` and its settings, as the options of `lorum scrape SOURCE`."
+        (), strict=False, description="What to fetch first: tables of a `source` and its settings, listed in sources.md."
     )
     map: dict[str, str] = Field(default_factory=dict, description='For tables: by our column\'s name theirs, as in `text = "body"`.')
     subreddits: tuple[str, ...] = Field((), strict=False, description="Communities to keep, in any case; empty keeps all.")
@@ -119,13 +119,16 @@ class Recipe(_Section):
             recipe = cls(**settings, folder=folder)
             recipe.rules()
             recipe.template()
-            recipe.requests()
         except ValidationError as error:
             raise UserError(f"{where}: {_first(error, cls)}") from None
         except RuleError as error:
             raise UserError(f"{where}: [filter] {error}") from None
         except UserError as error:
             raise UserError(f"{where}: [format] {error}") from None
+        try:
+            recipe.requests()
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
         return recipe._with_own_base(where)
 
     def files(self) -> list[str]:

@@ -48,6 +48,8 @@ def run_table(stages: dict[str, Any]) -> list[Row]:
             *([Row("older records of a post", counts["replaced"])] if counts["replaced"] else []),
             *([Row("forgotten", counts["forgotten"])] if counts.get("forgotten") else []),
         ]
+        if "filter" not in stages:
+            rows.append(Row("posts", counts["posts"], "="))
     if "filter" in stages:
         rows += funnel_table(Funnel(**stages["filter"]["counts"]))
     if "format" in stages:

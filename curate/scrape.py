@@ -1,10 +1,10 @@
 """Fetches posts over the network into a folder of posts: goes on where it stopped, and fetches only what is new when it is done again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curate.engine import Progress, alone, silent
+from curate.engine import Progress, alone, made_by, report_of, silent
 from curate.files import read_json
 from curate.forgetting.forgotten import Forgotten
 from curate.gather import Gathered, import_files
@@ -16,11 +16,19 @@ from formats.errors import UserError
 
 @dataclass(frozen=True)
 class Fetched:
-    """What one run of a scrape brought: posts (of which some may replace older records of themselves), pages, and what failed."""
+    """What one run of a scrape brought, and what failed.
+
+    Args:
+        posts: records of posts.
+        new: of these, posts that the folder did not hold.
+        newer: of these, records in whose favour an older one went.
+    """
 
     posts: int
     pages: int
     failures: tuple[dict[str, str], ...]
+    new: int = 0
+    newer: int = 0
 
 
 def scrape(source: str, request: Any, out: Path, progress: Progress = silent, patience: Patience | None = None) -> tuple[Fetched, Gathered]:
@@ -41,8 +49,11 @@ def scrape(source: str, request: Any, out: Path, progress: Progress = silent, pa
             import_files(segments(out), out, progress=progress, add=True)
         raise
     if not segments(out):
-        raise UserError(f"{source}: nothing was found for this request; check the names")
-    return fetched, import_files(segments(out), out, progress=progress, add=True)
+        why = "; ".join(f"{failure['what']}: {failure['reason']}" for failure in fetched.failures[:2])
+        raise UserError(f"{source}: nothing was fetched ({why or 'there is nothing by these names, in these days'})")
+    before = report_of(out, "posts") if made_by(out) else {"posts": 0, "replaced": 0}
+    gathered = import_files(segments(out), out, progress=progress, add=True)
+    return replace(fetched, new=gathered.posts - before["posts"], newer=gathered.replaced - before["replaced"]), gathered
 
 
 def fetch(source: str, request: Any, out: Path, progress: Progress = silent, patience: Patience | None = None) -> Fetched:

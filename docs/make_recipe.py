@@ -43,7 +43,7 @@ def page() -> str:
 def _settings(section: type[BaseModel]) -> str:
     rows = []
     for key, field in section.model_fields.items():
-        default = "—" if field.is_required() else f"`{_shown(field.default)}`"
+        default = "—" if field.is_required() else f"`{_shown(field.get_default(call_default_factory=True))}`"
         rows.append(f"| `{key}` | {default} | {field.description} |")
     return "\n".join(rows)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curate.console import Reporter, common_options
+from curate.console import Reporter, common_options, counted
 
 if TYPE_CHECKING:
     from curate.forgetting.plan import Removed
@@ -61,21 +61,21 @@ def forget_command(
 
 def _lines(removed: "Removed", dry_run: bool) -> list[str]:
     """What was removed, in lines."""
-    lines = [f"asked about {removed.asked:,} posts"] if removed.asked else []
+    lines = [f"asked about {counted(removed.asked, 'post')}"] if removed.asked else []
     if removed.is_nothing():
         lines.append("nothing to remove")
     else:
         samples = ", ".join(f"{split} {count:,}" for split, count in removed.samples.items())
         counts = {
-            "judged posts": removed.judged,
-            f"samples ({samples})": sum(removed.samples.values()),
-            "scores": removed.scores,
-            "examples of the evaluation": removed.examples,
-            "lines of the journal": removed.journal,
-            "excerpts of rejected lines": removed.rejects,
+            counted(removed.judged, "judged post"): removed.judged,
+            f"{counted(sum(removed.samples.values()), 'sample')} ({samples})": sum(removed.samples.values()),
+            counted(removed.scores, "score"): removed.scores,
+            f"{counted(removed.examples, 'example')} of the evaluation": removed.examples,
+            f"{counted(removed.journal, 'record')} of what was scraped": removed.journal,
+            f"the text of {counted(removed.rejects, 'reject')} that may quote them": removed.rejects,
         }
-        lines.append(f"{'would remove' if dry_run else 'removed'} {removed.posts:,} posts")
-        lines += [f"  {count:,} {what}" for what, count in counts.items() if count]
+        lines.append(f"{'would remove' if dry_run else 'removed'} {counted(removed.posts, 'post')}")
+        lines += [f"  {what}" for what, count in counts.items() if count]
     for adapter in removed.adapters:
         lines.append(f"{adapter} was trained on samples that are among them; weights cannot forget: train again")
     if removed.before:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from curate.console import Reporter, common_options
+from curate.console import Reporter, common_options, counted
 from curate.sources.catalogue import FILES
 from formats.errors import UserError
 
@@ -69,12 +69,12 @@ def import_command(
         for name in gathered.passed_over:
             progress.say(f"passed over {name}: no source recognises it")
     if not as_json:
-        kinds = f"{gathered.comments:,} comments, {gathered.submissions:,} submissions"
-        gone = [f"{gathered.rejects:,} rejects"]
-        gone += [f"{gathered.replaced:,} older records of these"] if gathered.replaced else []
+        kinds = f"{counted(gathered.comments, 'comment')}, {counted(gathered.submissions, 'submission')}"
+        gone = [counted(gathered.rejects, "reject")]
+        gone += [f"{counted(gathered.replaced, 'older record')} of these"] if gathered.replaced else []
         gone += [f"{gathered.forgotten:,} forgotten"] if gathered.forgotten else []
         gone += [f"{gathered.not_asked_for:,} not asked for"]
-        click.echo(f"{gathered.lines:,} lines = {gathered.posts:,} posts ({kinds}) + {' + '.join(gone)} -> {out}")
+        click.echo(f"{counted(gathered.lines, 'record')} = {counted(gathered.posts, 'post')} ({kinds}) + {' + '.join(gone)} -> {out}")
     return asdict(gathered)
 
 

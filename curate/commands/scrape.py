@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from curate.commands.gather import DAY, day
-from curate.console import Reporter, common_options
+from curate.console import Reporter, common_options, counted
 from curate.sources.catalogue import LIVE
 from curate.sources.discourse_request import PERIODS
 from curate.sources.hackernews_request import ALGOLIA, FIREBASE, LISTS, TAGS
@@ -50,7 +50,8 @@ def _scrape(source: str, request: Any, out: Path, as_json: bool, quiet: bool) ->
     with Reporter(quiet) as progress:
         fetched, gathered = scrape(source, request, out, progress)
     if not as_json:
-        click.echo(f"fetched {fetched.posts:,} posts; {out} holds {gathered.posts:,} ({gathered.replaced:,} older records replaced)")
+        brought = f"{fetched.new:,} new, {fetched.newer:,} newer than what was there"
+        click.echo(f"fetched {counted(fetched.posts, 'post')}: {brought}; {out} holds {gathered.posts:,}")
         for failure in fetched.failures[:FAILURES_SHOWN]:
             click.echo(f"  failed: {failure['what']}: {failure['reason']}")
         if len(fetched.failures) > FAILURES_SHOWN:

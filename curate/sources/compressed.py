@@ -184,10 +184,10 @@ def _decompressed(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 class _Rejoined:
-    """A file from its first byte on, though its start was read already (a pipe cannot be sought in), and then an end of ours."""
+    """A file from its first byte on, though its start was read already (a pipe cannot be sought in)."""
 
-    def __init__(self, start: bytes, rest: BinaryIO, end: bytes = b"") -> None:
-        self._start, self._rest, self._end = start, rest, end
+    def __init__(self, start: bytes, rest: BinaryIO) -> None:
+        self._start, self._rest = start, rest
 
     def read(self, size: int = -1) -> bytes:
         """As of any binary file, but for a part of it where the parts meet."""
@@ -195,9 +195,20 @@ class _Rejoined:
             size = len(self._start) if size < 0 else size
             taken, self._start = self._start[:size], self._start[size:]
             return taken
-        if read := self._rest.read(size):
-            return read
-        taken, self._end = self._end, b""
+        return self._rest.read(size)
+
+
+class _Ended:
+    """A file with an end of ours, in one piece with its last bytes: the decompressor forgets a frame of which it got only five bytes."""
+
+    def __init__(self, start: bytes, rest: BinaryIO, end: bytes) -> None:
+        self._next, self._rest, self._end = start, rest, end
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; more than were asked for at the end."""
+        taken, self._next = self._next, self._rest.read(size)
+        if not self._next:
+            taken, self._end = taken + self._end, b""
         return taken
 
 
@@ -227,7 +238,7 @@ def _zstd_frames(start: bytes, file: BinaryIO, size: int) -> Iterator[bytes]:
     follows the file's: where its content does not come out at the end, the file ended within a frame.
     """
     decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
-    source = _Rejoined(start, file, _LAST_FRAME)
+    source = _Ended(start, file, _LAST_FRAME)
     with decompressor.stream_reader(source, read_size=_READ, read_across_frames=True) as reader:  # type: ignore[arg-type]
         block = reader.read(size)
         while following := reader.read(size):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from curate.sources.lemmy_request import SORTS, Request
 from curate.sources.patience import Patience, SourceDownError
 from curate.sources.rest import RefusedError, Rest, checked_address, epoch, first_second
-from curate.sources.source import Page
+from curate.sources.source import Failure, Page
 from curate.sources.walk import Row, Thread, walk
 from formats.errors import UserError
 
@@ -39,7 +39,12 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
         if number < state.get("done", 0):
             continue
         scrape = _Scrape(request, instance, community, state)
-        yield from walk(instance.host, scrape.posts, scrape.fetch, state.setdefault(f"!{community}", {}), request.limit)
+        try:
+            yield from walk(instance.host, scrape.posts, scrape.fetch, state.setdefault(f"!{community}", {}), request.limit)
+        except UserError as error:
+            if len(request.communities) == 1:
+                raise
+            yield Page(failures=[Failure(f"!{community}", str(error))])
         state["done"] = number + 1
     state["done"] = 0
     state.pop("version", None)  # the instance may have a newer one next time; within a run, places depend on it

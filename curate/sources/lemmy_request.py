@@ -29,5 +29,6 @@ class Request:
     limit: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "communities", tuple(name.removeprefix("!") for name in self.communities))
         if not self.communities:
             raise UserError("lemmy: name a community, as in tea or tea@other.example")

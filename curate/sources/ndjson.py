@@ -257,5 +257,5 @@ def _fault(line: bytes) -> str:
     except UnicodeDecodeError:
         return "not UTF-8"
     except (ValueError, RecursionError) as error:
-        return f"not JSON: {str(error).split(':')[0]}"
+        return f"not JSON: {str(error).split(':')[0].removesuffix(' starting at')}"
     return "not JSON as its standard has it" if isinstance(record, dict) else f"JSON, but no object: {type(record).__name__}"

@@ -3,7 +3,7 @@
 import io
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,7 +136,9 @@ class Place:
 
         try:
             filesystem, path = fsspec.core.url_to_fs(self.name)
-        except (ImportError, ValueError) as error:
+        except ImportError as error:
+            raise UserError(f"{self.name}: {str(error).rstrip('.')}: pip install what it names") from None
+        except ValueError as error:
             raise UserError(f"{self.name}: {error}") from None
         return filesystem, path
 
@@ -197,7 +199,14 @@ def expand(names: Sequence[str | Path]) -> list[Place]:
     return places
 
 
-def files_in(folder: Path) -> list[Place]:
-    """All files of a folder and its folders, in the order of their paths; hidden ones are left out."""
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    return [Place(str(path)) for path in sorted(found) if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+def files_in(folder: Path, left_out: Callable[[Path], bool]) -> list[Place]:
+    """All files of a folder and its folders, in the order of their paths, without hidden ones and those of the folders left out."""
+    found: list[Place] = []
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_file():
+            found.append(Place(str(entry)))
+        elif entry.is_dir() and not left_out(entry):
+            found += files_in(entry, left_out)
+    return found

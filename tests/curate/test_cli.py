@@ -135,7 +135,7 @@ def test_the_way_from_a_dump_to_samples_in_three_commands(
     path = dump(submission(), comment("c1"), comment("e1", subreddit="Elsewhere", thread="s9"), b"bad", comment("c1"))
     done = lorum("import", path, "--out", tmp_path / "posts")
     assert done.exit_code == 0
-    assert done.stdout == f"5 lines = 3 posts (2 comments, 1 submissions) + 2 rejects + 0 not asked for -> {tmp_path}/posts\n"
+    assert done.stdout == f"5 records = 3 posts (2 comments, 1 submission) + 2 rejects + 0 not asked for -> {tmp_path}/posts\n"
     done = lorum("filter", tmp_path / "posts", "--out", tmp_path / "judged", "--set", "toxicity=false", "--set", "length.minimum=5")
     assert done.exit_code == 0
     assert [line.split()[:-1] for line in done.stdout.strip().split("\n")] == [["=", "posts", "3"], ["=", "kept", "to", "learn", "3"]]

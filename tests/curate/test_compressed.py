@@ -246,6 +246,8 @@ def test_the_beginning_is_seen_however_large_the_blocks_are(kind: str) -> None:
 def test_a_line_that_is_too_long_is_cut_off_and_the_lines_around_it_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compressed, "CHUNK", 1 << 16)
     monkeypatch.setattr(compressed, "LONGEST_LINE", 1 << 18)
+    monkeypatch.setattr(compressed, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(compressed, "_READ", 1 << 14)
     path = tmp_path / "dump"
     path.write_bytes(LINES + b"x" * (1 << 20) + b"\n" + LINES)
     lines = everything(path).split(b"\n")

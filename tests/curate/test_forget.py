@@ -497,8 +497,8 @@ def test_the_command_says_what_went_and_what_was_not_there(run: Path) -> None:
     done = lorum("forget", run, "t1_c", "zzz", "--quiet")
     assert done.exit_code == 0
     assert done.stdout.split("\n") == [
-        "removed 1 posts",
-        "  1 judged posts",
+        "removed 1 post",
+        "  1 judged post",
         "  3 samples (train 3, validation 0, test 0)",
         "  1 excerpts of rejected lines",
         "not found here: zzz",

@@ -290,7 +290,7 @@ def test_the_command(site: HackerNews, tmp_path: Path, monkeypatch: pytest.Monke
     result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "posts"), "--quiet"])
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        f"fetched 4 posts; {tmp_path / 'posts'} holds 4 (0 older records replaced)",
+        f"fetched 4 posts: 4 new, 0 newer than what was there; {tmp_path / 'posts'} holds 4",
         "  failed: thread 5: Hacker News: an answer of another shape than the API's "
         "(AttributeError(\"'list' object has no attribute 'get'\"))",
     ]

@@ -1,5 +1,6 @@
 import datetime
 import gzip
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,9 +114,10 @@ def test_files_at_urls_are_imported(tmp_path: Path, comment: Make, lines: Callab
 
 def test_each_standard_input_is_another_one(tmp_path: Path, comment: Make, lines: Callable[..., bytes]) -> None:
     """`-` names what was piped in last time no more."""
-    command = [sys.executable, "-c", "from curate.cli import main; main()", "import", "-", "--out", str(tmp_path / "posts"), "--quiet"]
+    command = [sys.executable, "-c", "from curate.cli import main; main()", "import", "-", "--out", str(tmp_path / "posts"), "--json"]
     printed = []
     for name in ("c1", "c2"):
         done = subprocess.run(command, input=lines(comment(name)), capture_output=True, cwd=Path(__file__).parents[2], check=True)
-        printed.append(done.stdout.split(b" (")[0])
-    assert printed == [b"1 lines = 1 posts", b"2 lines = 2 posts"]
+        counts = json.loads(done.stdout)
+        printed.append((counts["lines"], counts["posts"], counts["files"]))
+    assert printed == [(1, 1, 1), (2, 2, 2)]

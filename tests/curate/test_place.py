@@ -1,7 +1,9 @@
 import gzip
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -57,7 +59,8 @@ def test_a_url_is_opened_by_fsspec() -> None:
         assert gzip.decompress(opened.read()) == b'{"id": "a"}\n'
     assert place.head().text == b'{"id": "a"}\n'
     assert place.stat()[0] == len(gzip.compress(b'{"id": "a"}\n'))
-    assert names("memory://kettles/RC_*") == ["memory://kettles/RC_2023-01.gz"]
+    (found,) = expand(["memory://kettles/RC_*"])
+    assert found.head() == replace(place.head(), name=found.name)
     for lost in (Place("memory://kettles/none").open, Place("memory://kettles/none").stat):
         with pytest.raises(UserError, match="memory://kettles/none: no such file"):
             lost()
@@ -92,7 +95,7 @@ def test_standard_input_is_read_whole_however_it_comes(
     tmp_path: Path, comment: Callable[..., dict[str, object]], lines: Callable[..., bytes], pack: Callable[[bytes], bytes], drops: int
 ) -> None:
     data = pack(lines(*(comment(f"c{number}") for number in range(50)), b"bad"))
-    command = [sys.executable, "-c", IMPORT, "import", "-", "--out", str(tmp_path / "posts"), "--quiet"]
+    command = [sys.executable, "-c", IMPORT, "import", "-", "--out", str(tmp_path / "posts"), "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdin
         for start in range(0, min(len(data), 40 * drops), drops):
@@ -101,4 +104,5 @@ def test_standard_input_is_read_whole_however_it_comes(
         process.stdin.write(data[40 * drops :])
         printed, complained = process.communicate(timeout=60)
     assert complained == b""
-    assert printed.startswith(b"51 lines = 50 posts (50 comments, 0 submissions) + 1 rejects")
+    counts = json.loads(printed)
+    assert (counts["lines"], counts["posts"], counts["rejects"]) == (51, 50, 1)

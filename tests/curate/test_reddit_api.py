@@ -620,11 +620,12 @@ def test_the_command_fetches_and_then_only_what_is_new(reddit: Reddit, forum: Fo
     done = lorum("KettleCourt", "--limit", "3", "--out", tmp_path / "posts")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
-        f"fetched 6 posts; {tmp_path / 'posts'} holds 6 (0 older records replaced)",
+        f"fetched 6 posts: 6 new, 0 newer than what was there; {tmp_path / 'posts'} holds 6",
         "  failed: t3_s3: not found (HTTP 404)",
     ]
     done = lorum("KettleCourt", "--out", tmp_path / "posts", "--json")
-    assert json.loads(done.stdout)["fetched"] == {"posts": 2, "pages": 4, "failures": []}
+    fetched = json.loads(done.stdout)["fetched"]
+    assert {name: fetched[name] for name in ("posts", "pages", "failures", "new")} == {"posts": 2, "pages": 4, "failures": [], "new": 1}
     held = pl.read_parquet(tmp_path / "posts" / "**" / "*.parquet")
     assert set(held["id"]) == ALL
     assert held["id"].is_unique().all()

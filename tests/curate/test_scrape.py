@@ -87,7 +87,7 @@ def test_what_is_fetched_is_imported_and_counted(tmp_path: Path, forum: Forum) -
     forum.failures = {3: "it is gone"}
     calls: list[tuple[str, int, int]] = []
     fetched, gathered = scrape("kettle", Request(), tmp_path / "posts", lambda *call: calls.append(call))
-    assert fetched == Fetched(posts=10, pages=4, failures=({"what": "post 3", "reason": "it is gone"},))
+    assert fetched == Fetched(posts=10, pages=4, failures=({"what": "post 3", "reason": "it is gone"},), new=10)
     assert (gathered.lines, gathered.posts, gathered.rejects, gathered.files) == (10, 10, 0, 1)
     assert texts(tmp_path / "posts") == whole(forum)
     assert [done for what, done, total in calls if what == "scrape kettle"] == [3, 6, 9, 10]
@@ -157,7 +157,7 @@ def test_an_error_of_the_source_loses_no_page_before_it(tmp_path: Path, forum: F
 
 def test_where_nothing_is_found_that_is_told_and_nothing_is_left(tmp_path: Path, forum: Forum) -> None:
     forum.posts = []
-    with pytest.raises(UserError, match="kettle: nothing was found for this request; check the names"):
+    with pytest.raises(UserError, match="kettle: nothing was fetched \\(there is nothing by these names, in these days\\)"):
         scrape("kettle", Request(), tmp_path / "posts")
     assert not (tmp_path / "posts").exists()
 
