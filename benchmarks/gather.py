@@ -185,8 +185,8 @@ def elsewhere(chunk: bytes, copy: int) -> bytes:
 def show(name: str, measured: Measured, rows: int, against: Measured | None = None, goal: str = "") -> None:
     """One line of the table."""
     ratio = f"{against.seconds / measured.seconds:>8.2f}" if against else f"{'':>8}"
-    cores = measured.busy / measured.seconds
-    print(f"{name:<44}{measured.seconds:>8.2f}{rows / measured.seconds / 1000:>9.0f}{cores:>7.2f}{measured.mib:>8.0f}{ratio}  {goal}", flush=True)
+    speed, cores = rows / measured.seconds / 1000, measured.busy / measured.seconds
+    print(f"{name:<44}{measured.seconds:>8.2f}{speed:>9.0f}{cores:>7.2f}{measured.mib:>8.0f}{ratio}  {goal}", flush=True)
 
 
 def heading(name: str) -> None:

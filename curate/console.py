@@ -113,7 +113,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _explain(error: Exception) -> tuple[str, int]:
     """An error's one line and exit code: 2 for the caller's mistake, 1 for everything else."""
-    from curate.sources.patience import SourceDownError
+    from curate.sources.fetching.patience import SourceDownError
     from filters.rule import RuleError
     from formats.errors import ContractError, UserError
 

@@ -16,7 +16,7 @@ from curate.forgetting.lists import check_id, read_list
 from curate.forgetting.plan import Plan, Removed
 from curate.forgetting.removal import remove
 from curate.forgetting.survey import survey
-from curate.sources.patience import Patience
+from curate.sources.fetching.patience import Patience
 from formats.errors import UserError
 from train.cache import cache_folder
 

@@ -15,7 +15,7 @@ from curate.files import link_tree, read_json, write_json
 from curate.forgetting.forgotten import Forgotten, keep_forgotten
 from curate.inputs import Input, resolve
 from curate.sources.catalogue import file_source
-from curate.sources.place import Place
+from curate.sources.reading.place import Place
 from curate.sources.source import Batch, Reject, Wanted
 from formats.errors import UserError
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from curate.engine import is_ours
 from curate.sources.catalogue import FILES, file_source, recognise
-from curate.sources.compressed import kind_of, read_lines
-from curate.sources.place import STDIN, Place, expand, files_in
+from curate.sources.reading.compressed import kind_of, read_lines
+from curate.sources.reading.place import STDIN, Place, expand, files_in
 from curate.sources.source import Wanted
 from formats.errors import UserError
 

@@ -10,8 +10,8 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from curate.sources.place import Place, expand
-from curate.sources.request import read_request
+from curate.sources.reading.place import Place, expand
+from curate.sources.requests.recipe import read_request
 from curate.splits import parse_split
 from filters.catalogue import build_rules
 from filters.rule import Rule, RuleError

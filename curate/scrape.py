@@ -10,7 +10,7 @@ from curate.forgetting.forgotten import Forgotten
 from curate.gather import Gathered, import_files
 from curate.journal import JournalWriter, journal_folder, request_key, segments
 from curate.sources.catalogue import live_source
-from curate.sources.patience import Patience, SourceDownError
+from curate.sources.fetching.patience import Patience, SourceDownError
 from formats.errors import UserError
 
 

@@ -10,10 +10,10 @@ import click
 from curate.commands.gather import DAY, day
 from curate.console import Reporter, common_options, counted
 from curate.sources.catalogue import LIVE
-from curate.sources.discourse_request import PERIODS
-from curate.sources.hackernews_request import ALGOLIA, FIREBASE, LISTS, TAGS
-from curate.sources.lemmy_request import SORTS as LEMMY_SORTS
-from curate.sources.reddit_request import SEARCH_SORTS, SORTS, TIMES
+from curate.sources.requests.discourse import PERIODS
+from curate.sources.requests.hackernews import ALGOLIA, FIREBASE, LISTS, TAGS
+from curate.sources.requests.lemmy import SORTS as LEMMY_SORTS
+from curate.sources.requests.reddit import SEARCH_SORTS, SORTS, TIMES
 
 FAILURES_SHOWN = 5
 
@@ -96,7 +96,7 @@ def reddit(
       lorum scrape reddit KettleCourt --search "cold tea" --out posts
       lorum scrape reddit --user kettle_judge --thread https://redd.it/1abcd2 --out posts
     """
-    from curate.sources.reddit_request import Request
+    from curate.sources.requests.reddit import Request
 
     sort = sort or ("new" if search is None else "relevance")
     return _scrape("reddit", Request(subreddits, sort, window, limit, search, users, threads, comments, site), out, as_json, quiet)
@@ -143,7 +143,7 @@ def hackernews(
       lorum scrape hackernews --search kettle --min-comments 5 --limit 50 --out posts
       lorum scrape hackernews --list best --out posts
     """
-    from curate.sources.hackernews_request import Request
+    from curate.sources.requests.hackernews import Request
 
     request = Request(search, tag, by, user, listed, ids, day(since), day(until), min_comments, limit, algolia_url, firebase_url)
     return _scrape("hackernews", request, out, as_json, quiet)
@@ -182,7 +182,7 @@ def discourse(
     Example:
       lorum scrape discourse https://forum.example --category brewing --limit 100 --out posts
     """
-    from curate.sources.discourse_request import Request
+    from curate.sources.requests.discourse import Request
 
     return _scrape("discourse", Request(site, category, tag, top, topics, day(since), day(until), limit), out, as_json, quiet)
 
@@ -216,6 +216,6 @@ def lemmy(
     Example:
       lorum scrape lemmy https://lemmy.example tea kettles@other.example --limit 100 --out posts
     """
-    from curate.sources.lemmy_request import Request
+    from curate.sources.requests.lemmy import Request
 
     return _scrape("lemmy", Request(instance, communities, sort, day(since), day(until), limit), out, as_json, quiet)

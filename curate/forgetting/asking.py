@@ -8,7 +8,7 @@ import polars as pl
 
 from curate import store
 from curate.engine import Progress
-from curate.sources.patience import Patience
+from curate.sources.fetching.patience import Patience
 from formats.errors import UserError
 
 ASKED = ("reddit",)

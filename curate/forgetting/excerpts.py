@@ -13,8 +13,8 @@ from curate.forgetting.forgotten import Forgotten, hash_author
 from curate.forgetting.lists import forms
 from curate.gather import REJECTS
 from curate.sources.journal import HEADER
-from curate.sources.ndjson import ROW, Chunk, chunks, parse_chunk
-from curate.sources.place import Place
+from curate.sources.reading.ndjson import ROW, Chunk, chunks, parse_chunk
+from curate.sources.reading.place import Place
 
 _ID = re.compile(r'"(?:id|name)"\s*:\s*"([^"]*)"')
 _AUTHOR = re.compile(r'"author"\s*:\s*"([^"]*)"')

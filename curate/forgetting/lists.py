@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from curate.sources.compressed import read_lines
-from curate.sources.place import Place
+from curate.sources.reading.compressed import read_lines
+from curate.sources.reading.place import Place
 from formats.errors import UserError
 
 COLUMNS = ("name", "fullname", "id", "post_id", "comment_id", "submission_id")

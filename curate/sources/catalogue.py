@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from formats.errors import UserError
 
 if TYPE_CHECKING:
-    from curate.sources.place import Head
+    from curate.sources.reading.place import Head
     from curate.sources.source import FileSource, LiveSource
 
 FILES = {

@@ -14,11 +14,11 @@ import polars as pl
 from curate.ahead import in_order
 from curate.posts import POSTS
 from curate.sources.convokit_files import UTTERANCES, Corpus, names_in_zip, open_corpus
-from curate.sources.json_values import members
-from curate.sources.ndjson import ROW, Chunk, parse_chunk
-from curate.sources.place import Head, Place
+from curate.sources.reading.ndjson import ROW, Chunk, parse_chunk
+from curate.sources.reading.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
-from curate.sources.table_values import cast, removed_by, written_by
+from curate.sources.tabular.json_values import members
+from curate.sources.tabular.values import cast, removed_by, written_by
 from formats.errors import UserError
 
 SOURCE = "convokit"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from curate.sources.compressed import CHUNK, _whole_lines, read_blocks
-from curate.sources.json_values import elements
-from curate.sources.ndjson import Chunk, chunks
-from curate.sources.place import Place
+from curate.sources.reading.compressed import CHUNK, _whole_lines, read_blocks
+from curate.sources.reading.ndjson import Chunk, chunks
+from curate.sources.reading.place import Place
+from curate.sources.tabular.json_values import elements
 from formats.errors import UserError
 
 UTTERANCES = ("utterances.jsonl", "utterances.json")

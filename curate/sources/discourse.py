@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from curate.sources.discourse_post import Topic, row
-from curate.sources.discourse_request import Request
-from curate.sources.patience import Patience, SourceDownError
-from curate.sources.rest import RefusedError, Rest, checked_address, epoch, first_second
+from curate.sources.fetching.patience import Patience, SourceDownError
+from curate.sources.fetching.rest import RefusedError, Rest, checked_address, epoch, first_second
+from curate.sources.fetching.walk import Row, Thread, walk
+from curate.sources.requests.discourse import Request
 from curate.sources.source import Page
-from curate.sources.walk import Row, Thread, walk
 from formats.errors import UserError
 
 _PAUSE_S = 1.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from curate.sources.html_text import plain_text
-from curate.sources.rest import epoch
+from curate.sources.fetching.rest import epoch
+from curate.sources.reading.html_text import plain_text
 
 SOURCE = "discourse"
 

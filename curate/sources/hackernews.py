@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from curate.sources.hackernews_request import Request
-from curate.sources.html_text import plain_text
-from curate.sources.patience import Patience
-from curate.sources.rest import RefusedError, Rest, epoch, first_second
+from curate.sources.fetching.patience import Patience
+from curate.sources.fetching.rest import RefusedError, Rest, epoch, first_second
+from curate.sources.fetching.walk import Row, Thread, walk
+from curate.sources.reading.html_text import plain_text
+from curate.sources.requests.hackernews import Request
 from curate.sources.source import Page
-from curate.sources.walk import Row, Thread, walk
 
 SOURCE = "hackernews"
 HITS = 100

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from curate.posts import POSTS, REMOVALS, TIME
-from curate.sources.ndjson import ROW, chunks, parse_chunk
-from curate.sources.place import Head, Place
+from curate.sources.reading.ndjson import ROW, chunks, parse_chunk
+from curate.sources.reading.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
 from formats.errors import UserError
 

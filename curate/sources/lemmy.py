@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from curate.sources.lemmy_request import SORTS, Request
-from curate.sources.patience import Patience, SourceDownError
-from curate.sources.rest import RefusedError, Rest, checked_address, epoch, first_second
+from curate.sources.fetching.patience import Patience, SourceDownError
+from curate.sources.fetching.rest import RefusedError, Rest, checked_address, epoch, first_second
+from curate.sources.fetching.walk import Row, Thread, walk
+from curate.sources.requests.lemmy import SORTS, Request
 from curate.sources.source import Failure, Page
-from curate.sources.walk import Row, Thread, walk
 from formats.errors import UserError
 
 SOURCE = "lemmy"

@@ -7,12 +7,12 @@ from typing import Any
 
 from praw.endpoints import API_PATH
 
-from curate.sources.patience import Patience, SourceDownError
-from curate.sources.reddit_client import Client, RefusedError, connect
-from curate.sources.reddit_records import COMMENT, SUBMISSION, Thing, fullname, listing, rows
-from curate.sources.reddit_request import Request as Request
-from curate.sources.reddit_request import Walk, walks_of
-from curate.sources.reddit_thread import BATCH, walk_thread
+from curate.sources.fetching.patience import Patience, SourceDownError
+from curate.sources.reddit.client import Client, RefusedError, connect
+from curate.sources.reddit.records import COMMENT, SUBMISSION, Thing, fullname, listing, rows
+from curate.sources.reddit.thread import BATCH, walk_thread
+from curate.sources.requests.reddit import Request as Request
+from curate.sources.requests.reddit import Walk, walks_of
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 

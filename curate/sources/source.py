@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 if TYPE_CHECKING:
-    from curate.sources.patience import Patience
-    from curate.sources.place import Head, Place
+    from curate.sources.fetching.patience import Patience
+    from curate.sources.reading.place import Head, Place
 
 
 @dataclass(frozen=True)

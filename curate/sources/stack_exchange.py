@@ -16,11 +16,11 @@ from pathlib import Path
 import polars as pl
 
 from curate.posts import POSTS
-from curate.sources.compressed import read_lines
-from curate.sources.place import Head, Place
+from curate.sources.reading.compressed import read_lines
+from curate.sources.reading.place import Head, Place
+from curate.sources.reading.xml_rows import count_rows, read_rows, root_of
 from curate.sources.source import Batch, Wanted
 from curate.sources.stack_exchange_rows import Site, Threads, comment_batch, post_batch, table
-from curate.sources.xml_rows import count_rows, read_rows, root_of
 from formats.errors import UserError
 
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
@@ -92,7 +92,7 @@ def _parts(place: Place) -> dict[str, _Part]:
     if head.entries is not None:
         found = {f"{folder}/{entry}": partial(read_lines, Place(str(place.path / entry))) for entry in sorted(head.entries)}
     else:
-        from curate.sources.seven_zip import members, read_member
+        from curate.sources.reading.seven_zip import members, read_member
 
         found = {f"{folder}/{member}": partial(read_member, place.path, member) for member in members(place.path)}
     parts: dict[str, _Part] = {}

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from curate.posts import POSTS, TIME
+from curate.sources.reading.xml_rows import Rows
 from curate.sources.source import Batch, Reject, Wanted
-from curate.sources.xml_rows import Rows
 
 SOURCE = "stackexchange"
 
@@ -78,7 +78,7 @@ def post_batch(rows: Rows, records: pl.DataFrame, site: Site, file: str, wanted:
     Args:
         told_apart: whether rejects say which file they are of, as the source reads two.
     """
-    from curate.sources.html_text import plain_text
+    from curate.sources.reading.html_text import plain_text
 
     fault = pl.coalesce(
         pl.when(pl.col("PostTypeId").is_null()).then(pl.lit("no PostTypeId")),

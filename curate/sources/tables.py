@@ -14,15 +14,15 @@ import polars as pl
 
 from curate.ahead import in_order
 from curate.posts import POSTS, REMOVALS
-from curate.sources.columns import Columns, match
-from curate.sources.dialect import sniff
-from curate.sources.ndjson import ROW
-from curate.sources.place import BEGINNING, Head, Place
+from curate.sources.reading.ndjson import ROW
+from curate.sources.reading.place import BEGINNING, Head, Place
 from curate.sources.source import Batch, Reject, Wanted
-from curate.sources.table import Part, Table
-from curate.sources.table_files import ARROW_FILE, ARROW_STREAM, FEATHER_1, HUB, PARQUET, SAVED, begins_with, objects, open_table
-from curate.sources.table_threads import Links, answered, fullname, has_text, links, made_up, without_prefix
-from curate.sources.table_values import KEYS, removed_by, typed, written_by
+from curate.sources.tabular.columns import Columns, match
+from curate.sources.tabular.dialect import sniff
+from curate.sources.tabular.files import ARROW_FILE, ARROW_STREAM, FEATHER_1, HUB, PARQUET, SAVED, begins_with, objects, open_table
+from curate.sources.tabular.table import Part, Table
+from curate.sources.tabular.threads import Links, answered, fullname, has_text, links, made_up, without_prefix
+from curate.sources.tabular.values import KEYS, removed_by, typed, written_by
 
 SOURCE = "table"
 
@@ -66,7 +66,7 @@ def batches(frame: Any, columns: Mapping[str, str], name: str = "table") -> Iter
     Raises:
         UserError: as `read` does.
     """
-    from curate.sources.table_frames import in_memory
+    from curate.sources.tabular.frames import in_memory
 
     return _batches(in_memory(frame, name), columns)
 

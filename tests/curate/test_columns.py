@@ -1,6 +1,6 @@
 import pytest
 
-from curate.sources.columns import SYNONYMS, Columns, match
+from curate.sources.tabular.columns import SYNONYMS, Columns, match
 from formats.errors import UserError
 
 

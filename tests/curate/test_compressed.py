@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from curate.sources import compressed
-from curate.sources.compressed import beginning, read_lines
-from curate.sources.place import RAW_BEGINNING, Place
+from curate.sources.reading import compressed
+from curate.sources.reading.compressed import beginning, read_lines
+from curate.sources.reading.place import RAW_BEGINNING, Place
 from formats.errors import UserError
 
 LINES = b'{"id": "a"}\n{"id": "b"}\n'

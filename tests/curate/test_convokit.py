@@ -12,7 +12,7 @@ import pytest
 from curate.posts import POSTS
 from curate.sources import convokit
 from curate.sources.convokit import read, recognises
-from curate.sources.place import Place
+from curate.sources.reading.place import Place
 from curate.sources.source import Reject, Wanted
 from formats.errors import UserError
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.sources import delimited
-from curate.sources.delimited import read
-from curate.sources.dialect import Dialect, sniff
-from curate.sources.ndjson import ROW
-from curate.sources.place import Place
+from curate.sources.reading.ndjson import ROW
+from curate.sources.reading.place import Place
 from curate.sources.source import Reject
-from curate.sources.table import Part
+from curate.sources.tabular import delimited
+from curate.sources.tabular.delimited import read
+from curate.sources.tabular.dialect import Dialect, sniff
+from curate.sources.tabular.table import Part
 
 
 def parts(path: Path, text: bytes) -> list[Part]:

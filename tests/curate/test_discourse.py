@@ -12,8 +12,8 @@ from curate.cli import main
 from curate.sources import discourse
 from curate.sources.discourse import pages
 from curate.sources.discourse_post import _plain_markdown
-from curate.sources.discourse_request import Request
-from curate.sources.patience import Patience, SourceDownError
+from curate.sources.fetching.patience import Patience, SourceDownError
+from curate.sources.requests.discourse import Request
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 from tests.servers.discourse import Discourse, Post, Topic

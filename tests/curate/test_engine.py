@@ -15,8 +15,8 @@ ITEMS = ("ann", "odo", "mabel")
 class Stage:
     """A stage that writes a file an item and remembers what it did."""
 
-    def __init__(self, out: Path, made_from: str = "one", stage: str = "posts") -> None:
-        self.out, self.made_from, self.stage = out, made_from, stage
+    def __init__(self, out: Path, made_from: str = "one", stage: str = "posts", layout: str = "") -> None:
+        self.out, self.made_from, self.stage, self.layout = out, made_from, stage, layout
         self.worked: list[str] = []
         self.finished = 0
 
@@ -37,7 +37,7 @@ class Stage:
             (folder / "sum.txt").write_text(f"{sum(results)}")
             return {"letters": results}
 
-        return run_stage(self.stage, self.out, self.made_from, ITEMS, work, finish)
+        return run_stage(self.stage, self.out, self.made_from, ITEMS, work, finish, self.layout)
 
 
 def result(out: Path) -> dict[str, str]:
@@ -151,6 +151,17 @@ def test_an_unfinished_folder_of_another_fingerprint_is_not_continued(tmp_path: 
     second.run()
     assert second.worked == list(ITEMS)
     assert result(tmp_path / "out") == whole("two")
+
+
+def test_an_unfinished_folder_of_another_layout_is_not_continued_and_a_finished_one_is_the_same(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        Stage(tmp_path / "out", layout="in two buckets").run("mabel")
+    second = Stage(tmp_path / "out", layout="in four buckets")
+    second.run()
+    assert second.worked == list(ITEMS)
+    third = Stage(tmp_path / "out", layout="in two buckets")
+    third.run()
+    assert third.worked == []
 
 
 @pytest.mark.parametrize("there", ["a file", "a folder with a file", "a folder with a folder", "a foreign manifest"])

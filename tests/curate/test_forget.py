@@ -25,7 +25,7 @@ from curate.journal import JournalWriter, journal_folder, segments
 from curate.judge import judge_posts
 from curate.samples import Sampled, make_samples
 from curate.scrape import scrape
-from curate.sources.patience import Patience, SourceDownError
+from curate.sources.fetching.patience import Patience, SourceDownError
 from curate.sources.reddit_api import Request
 from curate.splits import SPLITS
 from filters.catalogue import build_rules
@@ -500,7 +500,7 @@ def test_the_command_says_what_went_and_what_was_not_there(run: Path) -> None:
         "removed 1 post",
         "  1 judged post",
         "  3 samples (train 3, validation 0, test 0)",
-        "  1 excerpts of rejected lines",
+        "  the text of 1 reject that may quote them",
         "not found here: zzz",
         "",
     ]

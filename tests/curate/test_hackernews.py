@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from curate.cli import main
-from curate.sources import hackernews, walk
+from curate.sources import hackernews
+from curate.sources.fetching import walk
+from curate.sources.fetching.patience import Patience, SourceDownError
 from curate.sources.hackernews import pages
-from curate.sources.hackernews_request import Request
-from curate.sources.patience import Patience, SourceDownError
+from curate.sources.requests.hackernews import Request
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 from tests.servers.hackernews import HackerNews, Item

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.sources.html_text import plain_text
+from curate.sources.reading.html_text import plain_text
 
 CASES = {
     "plain": ("Tea is  ready\n", "Tea is ready"),

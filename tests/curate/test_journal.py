@@ -8,7 +8,7 @@ import pytest
 
 from curate.posts import POSTS
 from curate.sources.journal import HEADER, read, recognises
-from curate.sources.place import Head, Place
+from curate.sources.reading.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
 from formats.errors import UserError
 
@@ -85,7 +85,7 @@ def test_lines_that_are_no_json_are_rejected_with_their_row(tmp_path: Path) -> N
     assert [(reject.row, reject.reason) for reject in found.rejects] == [
         (3, "blank line"),
         (4, "not JSON: Expecting property name enclosed in double quotes"),
-        (6, "not JSON: Unterminated string starting at"),
+        (6, "not JSON: Unterminated string"),
     ]
     assert found.rejects[1] == Reject(4, found.rejects[1].reason, "{'id': 1}")
     assert found.posts["id"].to_list() == ["hn_1", "hn_2"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.sources import json_values
-from curate.sources.json_values import elements, members
+from curate.sources.tabular import json_values
+from curate.sources.tabular.json_values import elements, members
 from formats.errors import UserError
 
 values = st.recursive(

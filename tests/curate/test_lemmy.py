@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from curate.cli import main
 from curate.sources import lemmy
+from curate.sources.fetching.patience import Patience, SourceDownError
 from curate.sources.lemmy import pages
-from curate.sources.lemmy_request import Request
-from curate.sources.patience import Patience, SourceDownError
+from curate.sources.requests.lemmy import Request
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 from tests.servers.json_server import Fault

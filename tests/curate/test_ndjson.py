@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.sources import ndjson
-from curate.sources.ndjson import ROW, SHORT_LINE, Chunk, Parsed, can_be_searched, chunks, parse_chunk, pick, picked
-from curate.sources.place import Place
+from curate.sources.reading import ndjson
+from curate.sources.reading.ndjson import ROW, SHORT_LINE, Chunk, Parsed, can_be_searched, chunks, parse_chunk, pick, picked
+from curate.sources.reading.place import Place
 
 FIELDS = ("id", "subreddit", "body")
 
@@ -261,7 +261,7 @@ def test_lines_too_short_to_be_records_come_in_small_pieces_and_long_runs_of_bla
     [
         (b"", "blank line"),
         (b" \r", "blank line"),
-        (b'{"id": "open', "not JSON: Unterminated string starting at"),
+        (b'{"id": "open', "not JSON: Unterminated string"),
         (b'{"id": "a"},', "not JSON: Extra data"),
         (b'{"id": "a"}{"id": "b"}', "not JSON: Extra data"),
         (b'{"id": NaN}', "not JSON as its standard has it"),

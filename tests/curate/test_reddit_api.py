@@ -15,11 +15,11 @@ from praw.config import Config
 
 from curate.cli import main
 from curate.posts import POSTS
-from curate.sources.patience import Patience, SourceDownError
+from curate.sources.fetching.patience import Patience, SourceDownError
+from curate.sources.reddit.client import connect
+from curate.sources.reddit.records import listing, rows, things_of_form, with_replies
+from curate.sources.reddit.thread import walk_thread
 from curate.sources.reddit_api import Request, existing, pages
-from curate.sources.reddit_client import connect
-from curate.sources.reddit_records import listing, rows, things_of_form, with_replies
-from curate.sources.reddit_thread import walk_thread
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 from tests.servers.reddit import CLIENT_ID, CLIENT_SECRET, Fault, Reddit, serve, whole

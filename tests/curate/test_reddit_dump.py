@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.posts import POSTS, REMOVALS
-from curate.sources.ndjson import Chunk, Parsed, parse_chunk
-from curate.sources.reddit_dump import FIELDS, fault, to_posts
+from curate.sources.reading.ndjson import Chunk, Parsed, parse_chunk
+from curate.sources.reading.place import Head
+from curate.sources.reddit_dump import FIELDS, fault, recognises, to_posts
 
 Record = dict[str, Any]
 Make = Callable[..., Record]
@@ -368,3 +369,28 @@ def test_flags_are_true_false_or_unknown(comment: Make, posts: Callable[..., lis
     found = posts(*(comment(f"c{place}", stickied=value, is_submitter=value, over_18=value) for place, value in enumerate(values)))
     expected = [True, False, None, True, None, None]
     assert [(post["stickied"], post["is_submitter"], post["nsfw"]) for post in found] == [(value,) * 3 for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("x", b'{"id": "c1", "body": "b", "link_id": "t3_s"}\n', True),
+        ("x", b'{"id": "s1", "title": "t", "subreddit": "KettleCourt"}\n', True),
+        ("x", b'{"id": "s1", "title": "t", "is_self": false}\n{"id": "cut o', True),
+        ("x", b'bad\n\n{"id": "c1", "link_id": "t3_s"}\n', True),
+        ("RC_2007-10", b'{"of a line that is longer than what was looked at', True),
+        ("/d/KettleCourt_submissions.zst", b' {"id"', True),
+        ("RC_2007-10.csv", b"id,body\n", False),
+        ("x", b'{"id": "1", "title": "Tea", "text": "of another forum"}\n', False),
+        ("x", b'{"id": "1", "body": "b"}\n', False),
+        ("x", b'["id", "link_id", "body"]\n', False),
+        ("x", b"[" * 60_000, False),
+        ("x", b"", False),
+    ],
+)
+def test_a_dump_is_told_by_one_of_its_first_records_or_by_its_name(name: str, text: bytes, expected: bool) -> None:
+    assert recognises(Head(name, text, text)) is expected
+
+
+def test_a_folder_is_no_dump_whatever_its_name() -> None:
+    assert not recognises(Head("RC_2023-01", b"", b"", frozenset({"a"})))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from curate import __version__
-from curate.sources import rest
-from curate.sources.patience import Patience, SourceDownError
-from curate.sources.rest import RefusedError, Rest, checked_address, epoch, retry_after
+from curate.sources.fetching import rest
+from curate.sources.fetching.patience import Patience, SourceDownError
+from curate.sources.fetching.rest import RefusedError, Rest, checked_address, epoch, retry_after
 from formats.errors import UserError
 from tests.servers.json_server import Fault, JsonServer, Query
 

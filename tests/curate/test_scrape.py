@@ -16,7 +16,7 @@ import pytest
 from curate import store
 from curate.journal import journal_folder, request_key, segments
 from curate.scrape import Fetched, fetch, is_fetched, scrape
-from curate.sources.patience import Patience, SourceDownError
+from curate.sources.fetching.patience import Patience, SourceDownError
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 

@@ -8,8 +8,8 @@ from typing import Any
 import py7zr
 import pytest
 
-from curate.sources import seven_zip
-from curate.sources.seven_zip import members, read_member
+from curate.sources.reading import seven_zip
+from curate.sources.reading.seven_zip import members, read_member
 from formats.errors import UserError
 
 FILTERS: dict[str, list[dict[str, Any]]] = {

@@ -12,8 +12,9 @@ import py7zr
 import pytest
 
 from curate.posts import POSTS
-from curate.sources import stack_exchange, xml_rows
-from curate.sources.place import Head, Place
+from curate.sources import stack_exchange
+from curate.sources.reading import xml_rows
+from curate.sources.reading.place import Head, Place
 from curate.sources.source import Batch, Wanted
 from curate.sources.stack_exchange import recognises
 from formats.errors import UserError

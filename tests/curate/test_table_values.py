@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate.sources.ndjson import ROW
-from curate.sources.table_values import cast, typed
+from curate.sources.reading.ndjson import ROW
+from curate.sources.tabular.values import cast, typed
 from formats.errors import UserError
 
 NOON = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.UTC)

@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from curate.posts import POSTS
-from curate.sources import place as places
-from curate.sources.place import Head, Place
+from curate.sources.reading import place as places
+from curate.sources.reading.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
 from curate.sources.tables import batches, read, recognises
 from formats.errors import UserError
@@ -431,7 +431,7 @@ def test_folders_are_told_by_what_datasets_writes() -> None:
 
 def test_nothing_heavy_is_loaded_to_recognise_a_file() -> None:
     code = (
-        "import sys; from curate.sources import tables, convokit, journal; from curate.sources.place import Head\n"
+        "import sys; from curate.sources import tables, convokit, journal; from curate.sources.reading.place import Head\n"
         "[m.recognises(Head('x', b'id,text\\n', b'id,text\\n')) for m in (tables, convokit, journal)]\n"
         "print(sorted({'pyarrow', 'pandas', 'datasets', 'zipfile.x'} & set(sys.modules)))"
     )

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from curate.sources import discourse, hackernews, lemmy, walk
-from curate.sources.discourse_request import Request as AskDiscourse
-from curate.sources.hackernews_request import Request as AskHackerNews
-from curate.sources.lemmy_request import Request as AskLemmy
-from curate.sources.patience import Patience, SourceDownError
-from curate.sources.rest import Params, RefusedError, Rest
+from curate.sources import discourse, hackernews, lemmy
+from curate.sources.fetching import walk
+from curate.sources.fetching.patience import Patience, SourceDownError
+from curate.sources.fetching.rest import Params, RefusedError, Rest
+from curate.sources.fetching.walk import Thread
+from curate.sources.requests.discourse import Request as AskDiscourse
+from curate.sources.requests.hackernews import Request as AskHackerNews
+from curate.sources.requests.lemmy import Request as AskLemmy
 from curate.sources.source import Failure, Page
-from curate.sources.walk import Thread
 from formats.errors import UserError
 from tests.servers.discourse import Discourse
 from tests.servers.hackernews import HackerNews

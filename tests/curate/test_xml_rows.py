@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.sources import xml_rows
+from curate.sources.reading import xml_rows
+from curate.sources.reading.xml_rows import Rows, count_rows, read_rows, root_of
 from curate.sources.source import Reject
-from curate.sources.xml_rows import Rows, count_rows, read_rows, root_of
 from formats.errors import UserError
 
 PROLOG = b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?>\r\n<posts>\r\n'

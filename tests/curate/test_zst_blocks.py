@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from curate import store
 from curate.gather import import_files
-from curate.sources import zst_blocks
-from curate.sources.compressed import kind_of, read_lines
-from curate.sources.place import Place
-from curate.sources.zst_blocks import read_rows
+from curate.sources.reading import zst_blocks
+from curate.sources.reading.compressed import kind_of, read_lines
+from curate.sources.reading.place import Place
+from curate.sources.reading.zst_blocks import read_rows
 from formats.errors import UserError
 
 

@@ -22,7 +22,8 @@ KILLS = 20
 IMPORT = """
 import os, signal, sys, threading, time
 import polars
-from curate.sources import compressed, reddit_dump
+from curate.sources import reddit_dump
+from curate.sources.reading import compressed
 from curate import gather, store
 compressed.CHUNK = 1 << 16
 after = float(sys.argv.pop(1))

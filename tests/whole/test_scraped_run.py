@@ -74,6 +74,6 @@ def test_a_recipe_scrapes_once_and_goes_on_to_samples(tmp_path: Path) -> None:
     ],
 )
 def test_a_request_that_does_not_fit_is_told(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(UserError, match=".") as caught:
+    with pytest.raises(UserError, match="gather") as caught:
         Recipe.build({"name": "x", "gather": {"scrape": [settings]}}, Path())
     assert message in str(caught.value)

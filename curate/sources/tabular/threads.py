@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from curate.sources.columns import Columns
-from curate.sources.ndjson import ROW
-from curate.sources.table import Table
-from curate.sources.table_values import typed
+from curate.sources.reading.ndjson import ROW
+from curate.sources.tabular.columns import Columns
+from curate.sources.tabular.table import Table
+from curate.sources.tabular.values import typed
 from formats.errors import UserError
 
 NOBODY = -1

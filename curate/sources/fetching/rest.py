@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from curate import __version__
-from curate.sources.patience import BusyError, Patience, SourceDownError
+from curate.sources.fetching.patience import BusyError, Patience, SourceDownError
 from formats.errors import UserError
 
 USER_AGENT = f"lorum/{__version__} (gathers forum threads; python-requests)"

@@ -12,9 +12,9 @@ from typing import BinaryIO, cast
 
 import zstandard
 
-from curate.sources import zst_blocks
-from curate.sources.place import BEGINNING, Place
-from curate.sources.zst_blocks import MAX_WINDOW
+from curate.sources.reading import zst_blocks
+from curate.sources.reading.place import BEGINNING, Place
+from curate.sources.reading.zst_blocks import MAX_WINDOW
 from formats.errors import UserError
 
 CHUNK = 8 << 20

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from curate.sources.compressed import read_lines
-from curate.sources.dialect import BYTE_ORDER_MARK, Dialect
-from curate.sources.ndjson import ROW
-from curate.sources.place import Place
+from curate.sources.reading.compressed import read_lines
+from curate.sources.reading.ndjson import ROW
+from curate.sources.reading.place import Place
 from curate.sources.source import Reject
-from curate.sources.table import Part
+from curate.sources.tabular.dialect import BYTE_ORDER_MARK, Dialect
+from curate.sources.tabular.table import Part
 
 LONGEST_RECORD = 32 << 20
 """Bytes: as long as a line may be. A quoted field that is still open then is taken for one that nobody closed."""

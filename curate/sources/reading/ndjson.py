@@ -11,8 +11,8 @@ import stringzilla
 from numpy.typing import NDArray
 
 from curate.ahead import in_order
-from curate.sources.compressed import LONGEST_LINE, read_lines
-from curate.sources.place import Place
+from curate.sources.reading.compressed import LONGEST_LINE, read_lines
+from curate.sources.reading.place import Place
 from curate.sources.source import Reject
 
 ROW = "source_row"

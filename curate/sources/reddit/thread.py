@@ -10,8 +10,8 @@ from itertools import islice
 
 from praw.endpoints import API_PATH
 
-from curate.sources.reddit_client import Client, RefusedError
-from curate.sources.reddit_records import MORE, Thing, fullname, listing, things_of_form, with_replies
+from curate.sources.reddit.client import Client, RefusedError
+from curate.sources.reddit.records import MORE, Thing, fullname, listing, things_of_form, with_replies
 from curate.sources.source import Failure
 
 BATCH = 100

@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 import xxhash
 
-from curate.sources import delimited
-from curate.sources.compressed import read_blocks
-from curate.sources.dialect import sniff
-from curate.sources.json_values import elements
-from curate.sources.ndjson import ROW, chunks, parse_chunk
-from curate.sources.place import Head, Place
+from curate.sources.reading.compressed import read_blocks
+from curate.sources.reading.ndjson import ROW, chunks, parse_chunk
+from curate.sources.reading.place import Head, Place
 from curate.sources.source import Reject
-from curate.sources.table import ROWS, Part, Table
+from curate.sources.tabular import delimited
+from curate.sources.tabular.dialect import sniff
+from curate.sources.tabular.json_values import elements
+from curate.sources.tabular.table import ROWS, Part, Table
 from formats.errors import UserError
 
 HUB = "hub:"
@@ -36,7 +36,7 @@ def open_table(place: Place) -> Table:
     Raises:
         UserError: it is none, is damaged, or cannot be reached.
     """
-    from curate.sources import table_frames
+    from curate.sources.tabular import frames as table_frames
 
     if place.name.startswith(HUB):
         return table_frames.on_the_hub(place.name)

@@ -18,7 +18,7 @@ from praw import Reddit
 from praw.config import Config
 
 from curate import __version__
-from curate.sources.patience import BusyError, Patience
+from curate.sources.fetching.patience import BusyError, Patience
 from formats.errors import UserError
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from curate.sources.place import BEGINNING
+from curate.sources.reading.place import BEGINNING
 
 _DELIMITERS = (b",", b"\t", b";", b"|")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -13,7 +13,7 @@ ROWS = 20_000
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of a table, in their order: the good ones, with their number in `curate.sources.ndjson.ROW`, and those that are broken."""
+    """Some rows of a table, in their order: the good ones, with their number in the column `ndjson.ROW`, and those that are broken."""
 
     frame: pl.DataFrame
     rejects: Sequence[Reject] = ()

@@ -118,7 +118,7 @@ class Place:
 
     def head(self) -> Head:
         """How it begins; what was looked at is still there to be read."""
-        from curate.sources.compressed import beginning
+        from curate.sources.reading.compressed import beginning
 
         if self.is_hub:
             return Head(self.name, b"", b"")

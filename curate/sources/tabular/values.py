@@ -3,7 +3,7 @@
 import polars as pl
 
 from curate.posts import POSTS, TIME
-from curate.sources.ndjson import ROW
+from curate.sources.reading.ndjson import ROW
 from curate.sources.reddit_dump import _TEXT_MARKERS, _TITLE_MARKERS
 from formats.errors import UserError
 

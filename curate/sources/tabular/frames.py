@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curate.sources.ndjson import ROW
-from curate.sources.place import Head, Place
-from curate.sources.table import ROWS, Part, Table
-from curate.sources.table_files import ARROW_STREAM, PARQUET, content_key
+from curate.sources.reading.ndjson import ROW
+from curate.sources.reading.place import Head, Place
+from curate.sources.tabular.files import ARROW_STREAM, PARQUET, content_key
+from curate.sources.tabular.table import ROWS, Part, Table
 from formats.errors import UserError
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from curate.sources.patience import SourceDownError
-from curate.sources.rest import RefusedError
+from curate.sources.fetching.patience import SourceDownError
+from curate.sources.fetching.rest import RefusedError
 from curate.sources.source import Failure, Page
 from formats.errors import UserError
 

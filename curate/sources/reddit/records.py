@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from curate.posts import POSTS, TIME
-from curate.sources.ndjson import ROW
-from curate.sources.reddit_client import RefusedError
+from curate.sources.reading.ndjson import ROW
+from curate.sources.reddit.client import RefusedError
 from curate.sources.reddit_dump import FIELDS, fault, to_posts
 from curate.sources.source import Failure
 

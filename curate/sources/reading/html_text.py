@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from curate.sources.plain_lines import PlainLines
+from curate.sources.reading.plain_lines import PlainLines
 
 _SPACES = re.compile(r"[ \t\n\r\f\xa0]+")
 """What a browser shows as one space; other spaces of Unicode are content. A non-breaking one is only an author's indentation."""

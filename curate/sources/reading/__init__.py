@@ -1,0 +1,1 @@
+"""What file sources read with: places, compressions, lines, rows of XML, HTML."""
