@@ -1,7 +1,5 @@
 """Imports files into a store of posts, and accounts for every record."""
 
-import json
-import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,23 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from curate import store
-from curate.drops import REPEATED, drop_superfluous
+from curate.drops import drop_superfluous
 from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
 from curate.files import link_tree, read_json, write_json
 from curate.forgetting.forgotten import Forgotten, keep_forgotten
 from curate.inputs import Input, resolve
+from curate.intake import COUNTS, join_rejects, take_in, take_over
 from curate.sources.catalogue import file_source
-from curate.sources.reading.place import Place
-from curate.sources.source import Batch, Reject, Wanted
+from curate.sources.reading.place import STDIN, Place
+from curate.sources.source import Batch, Wanted
 from formats.errors import UserError
 
-REJECTS = "rejects.jsonl"
 FILES = "files.json"
 """In a folder of posts: what was imported into it, file by file."""
-
-_EXCERPT = 200
-_HOPELESS = 1_000
-"""Bad records at the start of a file after which it is given up: one very long line may fill the first chunk."""
 
 _BASE = "what is there"
 
@@ -56,9 +50,6 @@ class Gathered:
         gone = self.rejects + self.replaced + self.forgotten + self.not_asked_for
         if self.lines != self.posts + gone or self.posts != self.comments + self.submissions:
             raise ValueError(f"the lines do not add up: {self}")
-
-
-_COUNTS = ("lines", "posts", "comments", "rejects", "not_asked_for", "replaced", "forgotten")
 
 
 def import_files(
@@ -129,16 +120,16 @@ def _import(named: Sequence[Input], out: Path, progress: Progress, add: bool, fr
         buckets = held
     else:
         kept = []
-    new = wanted_files[len(kept) :]
     if not kept:
-        _require_there([entry for entry in new if entry.key not in asked], out)
+        wanted_files = [entry if entry.key in asked else _as_it_is_now(entry, out) for entry in wanted_files]
+    new = wanted_files[len(kept) :]
 
     def work(folder: Path, number: int, name: str) -> dict[str, Any]:
         if kept and number == 0:
             return _take_over(out, folder)
         entry = new[number - bool(kept)]
         batches = frames.get(name) or file_source(entry.source).read(Place(entry.name), entry.wanted, entry.columns)
-        return _import_one(entry, batches, folder, len(kept) + number - bool(kept), buckets, progress)
+        return take_in(entry, batches, folder, len(kept) + number - bool(kept), buckets, progress)
 
     def finish(folder: Path, counts: list[dict[str, Any]]) -> dict[str, Any]:
         imported = (read_json(out / FILES)["files"] if kept else []) + [
@@ -158,14 +149,18 @@ def _made_from(files: Sequence[Input]) -> str:
     return fingerprint("posts", [entry.to_dict() for entry in files])
 
 
-def _require_there(files: Sequence[Input], out: Path) -> None:
-    """All files are read again: those that were imported before must be there still."""
-    for entry in files:
-        if not ("://" in entry.name or entry.name.startswith("hub:") or Path(entry.name).exists()):
-            raise UserError(
-                f"{out}: was made from {entry.name} too. Other files changed, so that all must be read again, and this one is not there: "
-                "bring it back, or name another folder with --out"
-            )
+def _as_it_is_now(entry: Input, out: Path) -> Input:
+    """An input that was imported before and must be read again, as all must be when a file changed."""
+    try:
+        size, version = Place(entry.name).stat()
+    except UserError:
+        version = None
+    if version is None or entry.name == STDIN:
+        raise UserError(
+            f"{out}: was made from {entry.name} too. Other files changed, so that all must be read again, and this one is not there: "
+            "bring it back, or name another folder with --out"
+        ) from None
+    return replace(entry, size=size, version=version)
 
 
 def _require_asked_for(imported: Sequence[Mapping[str, Any]]) -> None:
@@ -180,46 +175,15 @@ def _require_asked_for(imported: Sequence[Mapping[str, Any]]) -> None:
 def _take_over(out: Path, folder: Path) -> dict[str, Any]:
     """What is there, as it is, as the first of the things imported."""
     link_tree(out, folder, lambda name: name.startswith("bucket="))
-    shutil.copyfile(out / REJECTS, folder / "rejects-base.jsonl")
+    take_over(out, folder)
     report = report_of(out, "posts")
-    return {name: report[name] for name in _COUNTS}
-
-
-def _import_one(entry: Input, batches: Iterable[Batch], folder: Path, number: int, buckets: int, progress: Progress) -> dict[str, int]:
-    counts = dict.fromkeys(_COUNTS, 0)
-    first: Reject | None = None
-    keeps = entry.wanted.keeps() if entry.wanted != Wanted() else None
-    with (
-        store.PostWriter(folder, buckets, number) as writer,
-        (folder / f"rejects-{number:04d}.jsonl").open("w", encoding="utf-8", errors="backslashreplace") as rejects,
-    ):
-        for batch in batches:
-            posts = batch.posts if keeps is None else batch.posts.filter(keeps)
-            writer.add(posts)
-            rejects.writelines(_reject_line(entry.name, reject) for reject in batch.rejects)
-            counts["lines"] += batch.lines
-            counts["posts"] += posts.height
-            counts["comments"] += int((posts["kind"] == "comment").sum())
-            counts["rejects"] += sum(reject.rows for reject in batch.rejects)
-            counts["not_asked_for"] += batch.passed_over + batch.posts.height - posts.height
-            progress(f"import {Path(entry.name).name}", counts["lines"], 0)
-            first = first or next(iter(batch.rejects), None)
-            if counts["lines"] == counts["rejects"] >= _HOPELESS:
-                break
-    if first and counts["lines"] == counts["rejects"]:
-        raise UserError(
-            f"{entry.name}: read as {entry.source}, and none of its first {counts['lines']} records is a post "
-            f"(row {first.row}: {first.reason}); if it is of another kind, name that with --source"
-        )
-    if not counts["lines"] and entry.source != "journal":
-        raise UserError(f"{entry.name}: is empty: it holds no line; fetch it again or leave it out")
-    return counts
+    return {name: report[name] for name in COUNTS}
 
 
 def _finish(folder: Path, counts: list[dict[str, Any]], buckets: int, files: int, forgotten: Forgotten) -> dict[str, Any]:
-    total = {name: sum(count[name] for count in counts) for name in _COUNTS}
+    total = {name: sum(count[name] for count in counts) for name in COUNTS}
     dropped = drop_superfluous(folder, forgotten)
-    _join_rejects(folder)
+    join_rejects(folder)
     posts = total["posts"] - dropped.repeated - dropped.replaced - dropped.forgotten
     comments = total["comments"] - dropped.comments
     return {
@@ -234,25 +198,3 @@ def _finish(folder: Path, counts: list[dict[str, Any]], buckets: int, files: int
         "buckets": buckets,
         "files": files,
     }
-
-
-def _join_rejects(folder: Path) -> None:
-    """Puts the rejects of all files, then the repeats, into one file that is there whole or not at all."""
-    parts = [folder / "rejects-base.jsonl", *sorted(folder.glob("rejects-[0-9]*.jsonl")), folder / REPEATED]
-    told = folder / REJECTS
-    if not told.exists():
-        unfinished = told.with_suffix(".tmp")
-        with unfinished.open("wb") as rejects:
-            for part in filter(Path.exists, parts):
-                with part.open("rb") as lines:
-                    shutil.copyfileobj(lines, rejects)
-        unfinished.replace(told)
-    for part in parts:
-        part.unlink(missing_ok=True)
-
-
-def _reject_line(file: str, reject: Reject) -> str:
-    entry: dict[str, Any] = {"file": file, "row": reject.row, "reason": reject.reason, "line": reject.line[:_EXCERPT]}
-    if reject.rows > 1:
-        entry["rows"] = reject.rows
-    return json.dumps(entry, ensure_ascii=False) + "\n"

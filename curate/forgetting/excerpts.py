@@ -11,7 +11,7 @@ import polars as pl
 
 from curate.forgetting.forgotten import Forgotten, hash_author
 from curate.forgetting.lists import forms
-from curate.gather import REJECTS
+from curate.intake import REJECTS
 from curate.sources.journal import HEADER
 from curate.sources.reading.ndjson import ROW, Chunk, chunks, parse_chunk
 from curate.sources.reading.place import Place

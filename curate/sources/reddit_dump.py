@@ -12,8 +12,9 @@ import polars as pl
 
 from curate.ahead import in_order
 from curate.posts import POSTS, TIME
-from curate.sources.reading.ndjson import ROW, Chunk, can_be_searched, chunks, parse_chunk, picked
+from curate.sources.reading.ndjson import ROW, Chunk, chunks, parse_chunk
 from curate.sources.reading.place import Head, Place
+from curate.sources.reading.search import can_be_searched, picked
 from curate.sources.source import Batch, Reject, Wanted
 
 SOURCE = "reddit"

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.sources.reading import ndjson
-from curate.sources.reading.ndjson import ROW, SHORT_LINE, Chunk, Parsed, can_be_searched, chunks, parse_chunk, pick, picked
+from curate.sources.reading import search
+from curate.sources.reading.ndjson import ROW, SHORT_LINE, Chunk, Parsed, chunks, parse_chunk
 from curate.sources.reading.place import Place
+from curate.sources.reading.search import can_be_searched, pick, picked
 
 FIELDS = ("id", "subreddit", "body")
 
@@ -150,8 +151,8 @@ def test_picking_lines_by_their_bytes_gives_what_parsing_all_and_choosing_gives(
     """The blocks in which is searched are so small here that names lie on their seams."""
     data = b"\n".join(lines) + b"\n" * (last_feed or not lines[-1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ndjson, "_BLOCK", block)
-        patch.setattr(ndjson, "SHORT_LINE", 1)
+        patch.setattr(search, "_BLOCK", block)
+        patch.setattr(search, "SHORT_LINE", 1)
         found, everything = parse(data, first_row, names), parse(data, first_row)
     wanted = pl.col("subreddit").str.to_lowercase().is_in([name.lower() for name in names])
     assert found.records.filter(wanted).rows() == everything.records.filter(wanted).rows()
@@ -167,8 +168,8 @@ def test_picking_lines_by_their_bytes_gives_what_parsing_all_and_choosing_gives(
 @pytest.mark.parametrize("name", ["KettleCourt", "kettle_court", "T-E.A"])
 @pytest.mark.parametrize("shift", range(-20, 4))
 def test_a_name_on_the_seam_of_two_blocks_is_found_once(name: str, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ndjson, "_BLOCK", 256)
-    monkeypatch.setattr(ndjson, "SHORT_LINE", 1)
+    monkeypatch.setattr(search, "_BLOCK", 256)
+    monkeypatch.setattr(search, "SHORT_LINE", 1)
     start = b'{"id":"a"}\n{"body":"'
     line = (
         start
@@ -200,7 +201,7 @@ def test_however_the_wanted_lines_are_found_they_are_the_same(share: int) -> Non
         (["KettleCourt"], True),
         (["u_odo", "a.b", "hn:top"], True),
         ([], False),
-        ([f"name{number}" for number in range(ndjson.MOST_NAMES + 1)], False),
+        ([f"name{number}" for number in range(search.MOST_NAMES + 1)], False),
         (["Kännchen"], False),  # may stand there as K\u00e4nnchen
         (['"'], False),
         (["a/b"], False),
@@ -223,8 +224,8 @@ def test_picking_from_a_file_counts_every_line_of_it(
     path = tmp_path_factory.mktemp("dump") / "dump"
     path.write_bytes(b"\n".join([b'{"id":"first"}', *lines]) + b"\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ndjson, "SEARCHED", searched)
-        patch.setattr(ndjson, "_ENOUGH", enough)
+        patch.setattr(search, "SEARCHED", searched)
+        patch.setattr(search, "_ENOUGH", enough)
         found = [parse_chunk(chunk, FIELDS) for chunk in picked(Place(str(path)), ["kettle_court"])]
     everything = [parse_chunk(chunk, FIELDS) for chunk in chunks(Place(str(path)))]
     wanted = pl.col("subreddit").str.to_lowercase() == "kettle_court"

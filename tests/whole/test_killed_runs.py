@@ -34,7 +34,7 @@ with Reporter(quiet=True) as narrator:
 """
 
 BEFORE_TRAINING = {
-    "reading the second file": ("curate.gather", "_import_one", 2),
+    "reading the second file": ("curate.gather", "take_in", 2),
     "writing the posts": ("curate.store", "write_parquet", 1),
     "swapping the posts in": ("curate.engine", "_swap", 1),
     "scoring toxicity": ("curate.judge", "score_texts", 1),
