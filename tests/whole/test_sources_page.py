@@ -27,7 +27,7 @@ def test_every_source_has_a_section_that_was_run() -> None:
     assert headings.keys() | {"journal"} == FILES.keys()
     for heading in headings.values():
         section = next(section for section in sections if section.startswith(f"{heading}\n"))
-        assert re.search(r"^\$ lorum import .*\n[\d,]+ lines = ", section, re.MULTILINE), heading
+        assert re.search(r"^\$ lorum import .*\n[\d,]+ records? = ", section, re.MULTILINE), heading
 
 
 def test_the_pages_recipe_is_valid() -> None:
