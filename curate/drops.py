@@ -59,7 +59,8 @@ def drop_superfluous(folder: Path, forgotten: Forgotten) -> Dropped:
         dropped = Dropped(why["repeated"], why["replaced"], why["forgotten"], comments)
         ledger = {"dropped": asdict(dropped), "buckets": touched}
         write_json(ledger, folder / _LEDGER)
-    for bucket in ledger["buckets"]:
+    there = set(store.bucket_numbers(folder))  # others, where a killed call came as far as spreading them
+    for bucket in there.intersection(ledger["buckets"]):
         store.drop(folder, bucket, _superfluous(folder, bucket, forgotten)["at"])
     return Dropped(**ledger["dropped"])
 

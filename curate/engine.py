@@ -4,8 +4,9 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ HOLDS = {
 }
 """The stages, and what is in the folders they make."""
 
+_TAKEN_OUT = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}")
+"""A fingerprint with what tells that something was taken out since."""
+
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: unknown)."""
 
@@ -37,8 +41,13 @@ def is_ours(folder: Path) -> bool:
 
 
 def fingerprint(*parts: object) -> str:
-    """A short hash of everything that a stage's result depends on, Lorum's version included."""
-    return hashlib.sha256(json.dumps([__version__, *parts], sort_keys=True, default=str).encode()).hexdigest()[:16]
+    """A short hash of everything that a stage's result depends on, Lorum's version included.
+
+    What was taken out of a folder that it depends on stands behind the hash, and not in it, so that it can be exchanged there.
+    """
+    split = [part.partition("-") if isinstance(part, str) and _TAKEN_OUT.fullmatch(part) else (part, "", "") for part in parts]
+    whole = json.dumps([__version__, *(part for part, _, _ in split)], sort_keys=True, default=str)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16] + "".join(mark + behind for _, mark, behind in split)
 
 
 def made_by(folder: Path) -> str | None:
@@ -47,7 +56,13 @@ def made_by(folder: Path) -> str | None:
     Where something was taken out of it, that is another than the fingerprint that it was made with.
     """
     manifest = _manifest(folder)
-    return manifest["fingerprint"] + manifest.get("taken_out", "") if "report" in manifest else None
+    return _hash_of(manifest) + manifest.get("taken_out", "") if "report" in manifest else None
+
+
+def taken_out(folder: Path) -> str:
+    """What tells that something was taken out of a folder, or of what it was made from; empty where nothing was."""
+    out: str = _manifest(folder).get("taken_out", "")
+    return out
 
 
 def stage_of(folder: Path) -> str | None:
@@ -93,43 +108,81 @@ def run_stage(
         layout: what the unfinished folder depends on beyond the result; work of another layout is not gone on with.
 
     Raises:
-        UserError: `out` holds something that this stage did not make.
+        UserError: `out` holds something that this stage did not make; or the work raised it, and what was unfinished is removed.
+    """
+    with locked(out, stage) as held:
+        return run_locked(stage, held, made_from, items, work, finish, layout)
+
+
+@contextmanager
+def locked(out: Path, stage: str) -> Iterator[Path]:
+    """Holds a stage's folder alone, where there is one or is to be one; gives its path without links.
+
+    Raises:
+        UserError: the folder holds something that this stage did not make, or another process works there.
     """
     out = out.resolve()  # so that a link to another disk stays one
-    _check_ours(out, stage)
+    check_ours(out, stage)
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(_hidden(out, "lock"), out):
-        partial = _hidden(out, "partial")
-        manifest = _manifest(partial)
-        if "report" in manifest and (manifest["fingerprint"] == made_from or not out.exists()):
-            _swap(partial, out)  # it was killed before the swap or within it
-        if made_by(out) and _manifest(out)["fingerprint"] == made_from:
-            shutil.rmtree(_hidden(out, "old"), ignore_errors=True)  # it was killed after the swap
-            return _manifest(out)["report"]
-        manifest = _manifest(partial)
-        if (manifest.get("fingerprint"), manifest.get("layout")) != (made_from, layout):
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            manifest = {"stage": stage, "fingerprint": made_from, "layout": layout, "done": {}}
+        if not out.exists() and "report" in _manifest(_hidden(out, "partial")):
+            _hidden(out, "partial").rename(out)  # it was killed within the swap
+        yield out
+
+
+def run_locked(
+    stage: str,
+    out: Path,
+    made_from: str,
+    items: Sequence[str],
+    work: Callable[[Path, int, str], Any],
+    finish: Callable[[Path, list[Any]], Any],
+    layout: str = "",
+) -> Any:
+    """`run_stage`, in a folder that the caller holds by `locked`."""
+    partial = _hidden(out, "partial")
+    manifest = _manifest(partial)
+    if "report" in manifest and manifest["fingerprint"] == made_from:
+        _swap(partial, out)  # it was killed before the swap
+    if made_by(out) and _manifest(out)["fingerprint"] == made_from:
+        shutil.rmtree(_hidden(out, "old"), ignore_errors=True)  # it was killed after the swap
+        return _manifest(out)["report"]
+    manifest = _manifest(partial)
+    if (manifest.get("fingerprint"), manifest.get("layout")) != (made_from, layout):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        manifest = {"stage": stage, "fingerprint": made_from, "layout": layout, "done": {}}
+    try:
         for number, item in enumerate(items):
             if str(number) not in manifest["done"]:
                 manifest["done"][str(number)] = work(partial, number, item)
                 write_json(manifest, partial / MANIFEST)
         report = finish(partial, [manifest["done"][str(number)] for number in range(len(items))])
-        write_json({"stage": stage, "fingerprint": made_from, "report": report}, partial / MANIFEST)
-        _swap(partial, out)
-        return report
+    except UserError:
+        shutil.rmtree(partial, ignore_errors=True)  # the same work would fail again
+        raise
+    made = {"stage": stage, "fingerprint": made_from, "taken_out": made_from.removeprefix(_hash_of({"fingerprint": made_from}))}
+    write_json({**made, "report": report}, partial / MANIFEST)
+    _swap(partial, out)
+    return report
 
 
-def change_report(folder: Path, report: Any, taken_out: str = "") -> None:
+def change_report(folder: Path, report: Any, left: str = "") -> None:
     """Writes anew what the stage of a finished folder reports, after something was taken out of the folder.
 
     Args:
-        taken_out: tells what is left from what was there: with it, all that was made from the folder counts as made from something else.
+        left: tells what is left from what was there: with it, all that was made from the folder counts as made from something else.
             The stage itself does not: its work is not done again.
     """
     manifest = {**_manifest(folder), "report": report}
-    write_json({**manifest, "taken_out": taken_out} if taken_out else manifest, folder / MANIFEST)
+    mark = {"taken_out": f"-{hashlib.sha256(left.encode()).hexdigest()[:8]}"} if left else {}
+    write_json({**manifest, **mark}, folder / MANIFEST)
+
+
+def count_as_made_from(folder: Path, source: Path) -> None:
+    """Makes the folder one of what its source holds now, once the same was taken out of both. A folder of posts is its own source."""
+    manifest = _manifest(folder)
+    write_json({**manifest, "fingerprint": _hash_of(manifest) + taken_out(source)}, folder / MANIFEST)
 
 
 @contextmanager
@@ -169,7 +222,12 @@ def alone(lock: Path, folder: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _check_ours(out: Path, stage: str) -> None:
+def check_ours(out: Path, stage: str) -> None:
+    """Refuses a folder that this stage did not make.
+
+    Raises:
+        UserError: `out` holds something else.
+    """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     manifest = _manifest(out)
@@ -191,6 +249,12 @@ def _swap(partial: Path, out: Path) -> None:
 def _hidden(out: Path, suffix: str) -> Path:
     """A folder beside `out` by a name that no user gives: what is found there is ours to delete."""
     return out.with_name(f".{out.name}.{suffix}")
+
+
+def _hash_of(manifest: Mapping[str, Any]) -> str:
+    """The fingerprint without what stands behind it."""
+    made_from: str = manifest["fingerprint"]
+    return made_from.partition("-")[0] if _TAKEN_OUT.fullmatch(made_from) else made_from
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -8,18 +8,17 @@ from typing import Any
 
 from curate import store
 from curate.drops import drop_superfluous
-from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from curate.engine import Progress, fingerprint, locked, made_by, report_of, run_locked, silent, taken_out
 from curate.files import link_tree, read_json, write_json
 from curate.forgetting.forgotten import Forgotten, keep_forgotten
 from curate.inputs import Input, resolve
 from curate.intake import COUNTS, join_rejects, take_in, take_over
+from curate.journal import IMPORTED
 from curate.sources.catalogue import file_source
-from curate.sources.reading.place import STDIN, Place
+from curate.sources.reading.place import STDIN
 from curate.sources.source import Batch, Wanted
+from curate.spreading import end_spread, spread
 from formats.errors import UserError
-
-FILES = "files.json"
-"""In a folder of posts: what was imported into it, file by file."""
 
 _BASE = "what is there"
 
@@ -97,6 +96,7 @@ def import_table(
     version = fingerprint("table", time.time_ns(), columns)
     entry = Input(
         f"table-{version}",
+        f"table-{version}",
         "table",
         0,
         version,
@@ -108,51 +108,57 @@ def import_table(
 
 
 def _import(named: Sequence[Input], out: Path, progress: Progress, add: bool, frames: Mapping[str, Iterable[Batch]]) -> Gathered:
-    before = [Input.from_dict(entry["input"]) for entry in read_json(out / FILES).get("files", [])]
-    asked = {entry.key for entry in named}
-    wanted_files = ([entry for entry in before if entry.key not in asked] if add else []) + list(named)
-    if add and all(entry in before for entry in named):
+    with locked(out, "posts") as held:
+        return Gathered(**_import_into(held, named, progress, add, frames))
+
+
+def _import_into(out: Path, named: Sequence[Input], progress: Progress, add: bool, frames: Mapping[str, Iterable[Batch]]) -> dict[str, Any]:
+    before = [Input.from_dict(entry["input"]) for entry in read_json(out / IMPORTED).get("files", [])]
+    fresh = {entry.key: entry for entry in named}
+    known = [next((old for old in before if old.is_same_as(entry)), entry) for entry in named]
+    wanted_files = ([entry for entry in before if entry.key not in fresh] if add else []) + known
+    if add and all(entry in before for entry in known):
         wanted_files = before
     intact = (made_by(out) or "").startswith(_made_from(before))  # what was forgotten since then is behind it
     kept = before if intact and wanted_files[: len(before)] == before else []
-    buckets = store.buckets_for(sum(entry.json_bytes for entry in wanted_files))
-    if kept and (held := report_of(out, "posts")["buckets"]) * store.SLACK >= buckets:
-        buckets = held
-    else:
-        kept = []
     if not kept:
-        wanted_files = [entry if entry.key in asked else _as_it_is_now(entry, out) for entry in wanted_files]
+        wanted_files = [fresh.get(entry.key) or _as_it_is_now(entry, out) for entry in wanted_files]
     new = wanted_files[len(kept) :]
+    guessed = store.buckets_for(sum(entry.json_bytes for entry in new))
+    buckets = int(report_of(out, "posts")["buckets"]) if kept else guessed
 
     def work(folder: Path, number: int, name: str) -> dict[str, Any]:
         if kept and number == 0:
             return _take_over(out, folder)
         entry = new[number - bool(kept)]
-        batches = frames.get(name) or file_source(entry.source).read(Place(entry.name), entry.wanted, entry.columns)
+        batches = frames.get(name) or file_source(entry.source).read(entry.place, entry.wanted, entry.columns)
         return take_in(entry, batches, folder, len(kept) + number - bool(kept), buckets, progress)
 
     def finish(folder: Path, counts: list[dict[str, Any]]) -> dict[str, Any]:
-        imported = (read_json(out / FILES)["files"] if kept else []) + [
+        imported = (read_json(out / IMPORTED)["files"] if kept else []) + [
             {"input": entry.to_dict(), "counts": count} for entry, count in zip(new, counts[bool(kept) :], strict=True)
         ]
-        _require_asked_for([entry for entry in imported if Input.from_dict(entry["input"]).key in asked])
+        _require_asked_for([entry for entry in imported if Input.from_dict(entry["input"]).key in fresh])
         report = _finish(folder, counts, buckets, len(wanted_files), keep_forgotten(out, folder))
-        write_json({"files": imported}, folder / FILES)
+        write_json({"files": imported}, folder / IMPORTED)
         return report
 
     items = ([_BASE] if kept else []) + [entry.name for entry in new]
     layout = fingerprint(made_by(out) if kept else None, buckets)
-    return Gathered(**run_stage("posts", out, _made_from(wanted_files), items, work, finish, layout))
+    made_from = _made_from(wanted_files) + taken_out(out)  # what was forgotten stays so
+    report: dict[str, Any] = run_locked("posts", out, made_from, items, work, finish, layout)
+    return report
 
 
 def _made_from(files: Sequence[Input]) -> str:
-    return fingerprint("posts", [entry.to_dict() for entry in files])
+    """What a store of these files depends on: not on how they were named, nor on guesses."""
+    return fingerprint("posts", [{**entry.to_dict(), "name": None, "json_bytes": None} for entry in files])
 
 
 def _as_it_is_now(entry: Input, out: Path) -> Input:
     """An input that was imported before and must be read again, as all must be when a file changed."""
     try:
-        size, version = Place(entry.name).stat()
+        size, version = entry.place.stat()
     except UserError:
         version = None
     if version is None or entry.name == STDIN:
@@ -182,7 +188,9 @@ def _take_over(out: Path, folder: Path) -> dict[str, Any]:
 
 def _finish(folder: Path, counts: list[dict[str, Any]], buckets: int, files: int, forgotten: Forgotten) -> dict[str, Any]:
     total = {name: sum(count[name] for count in counts) for name in COUNTS}
+    buckets = end_spread(folder) or buckets  # it was killed while it spread
     dropped = drop_superfluous(folder, forgotten)
+    buckets = spread(folder, buckets)
     join_rejects(folder)
     posts = total["posts"] - dropped.repeated - dropped.replaced - dropped.forgotten
     comments = total["comments"] - dropped.comments

@@ -25,16 +25,19 @@ class Input:
     """A file or folder to import, with all that its posts depend on.
 
     Args:
+        name: as it was given.
+        path: the same from wherever it is named.
         size: in bytes; 0 where it is unknown.
         version: what changes when the content does.
         json_bytes: a guess of its size as plain JSON.
     """
 
-    name: str
+    name: str = field(compare=False)
+    path: str
     source: str
     size: int
     version: str
-    json_bytes: int
+    json_bytes: int = field(compare=False)
     wanted: Wanted = field(default_factory=Wanted)
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -42,7 +45,19 @@ class Input:
     def key(self) -> tuple[Any, ...]:
         """What another version of the same input has in common with it; standard input is another one each time."""
         once = self.version if self.name == STDIN else ""
-        return self.name, self.wanted, tuple(sorted(self.columns.items())), once
+        journal = self.source == "journal"  # which moves with its folder of posts
+        communities = tuple(name.lower() for name in self.wanted.communities)
+        return Path(self.path).name if journal else self.path, communities, self.wanted.since, self.wanted.until, once
+
+    @property
+    def place(self) -> Place:
+        """Where it lies, by the name that was given if that still means the same."""
+        given = Place(self.name)
+        return given if given.whole_name == self.path else Place(self.path)
+
+    def is_same_as(self, other: Self) -> bool:
+        """Whether both are the same version of the same input, wherever a journal lies by now."""
+        return (self.key, self.size, self.version, self.columns) == (other.key, other.size, other.version, other.columns)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -64,7 +79,7 @@ def _day(day: datetime.date | None) -> str | None:
 def resolve(
     names: Sequence[str | Path], wanted: Wanted, columns: Mapping[str, str], source: str | None = None
 ) -> tuple[list[Input], list[str]]:
-    """The inputs that names stand for, globs and folders unfolded; and the files of folders that no source recognises.
+    """The inputs that names stand for, each once, globs and folders unfolded; and the files of folders that no source recognises.
 
     Args:
         source: the source that reads all of them, whatever they look like.
@@ -85,16 +100,38 @@ def resolve(
         if found:
             inputs.append(found)
         elif place.is_folder():
-            within = [(inner, _input(inner, wanted, columns, source)) for inner in files_in(place.path, is_ours)]
+            within = [(inner, _within(inner, wanted, columns, source)) for inner in files_in(place.path, is_ours, _is_whole)]
             inputs += [known for _, known in within if known]
             passed_over += [inner.name for inner, known in within if not known]
             if not any(known for _, known in within):
                 raise UserError(f"{place.name}: holds no file that a source recognises; known: {', '.join(FILES)}")
         else:
             raise UserError(_unknown(place))
-    if sum(entry.name == "-" for entry in inputs) > 1:
+    if sum(entry.name == STDIN for entry in inputs) > 1:
         raise UserError("-: standard input can be read once only")
-    return _distinct(inputs), passed_over
+    if columns and not any(entry.source == "table" for entry in inputs):
+        raise UserError(f"--map (gather.map) {', '.join(columns)}: is for tables, and none of these files is one; leave it out")
+    return list({entry.path: entry for entry in inputs}.values()), passed_over
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a source reads the folder as one: a corpus, a site, a saved dataset."""
+    return recognise(Place(str(folder)).head()) is not None
+
+
+def _within(place: Place, wanted: Wanted, columns: Mapping[str, str], source: str | None) -> Input | None:
+    """An input found in a folder; a table whose columns say nothing, which would be an error if it had been named, is none."""
+    found = _input(place, wanted, columns, source)
+    if found and found.source == "table" and source is None:
+        from curate.sources.tabular.columns import match
+        from curate.sources.tabular.files import open_table
+
+        try:
+            table = open_table(place)
+            match(table.name, table.columns, columns)
+        except UserError:
+            return None
+    return found
 
 
 def _input(place: Place, wanted: Wanted, columns: Mapping[str, str], source: str | None) -> Input | None:
@@ -104,7 +141,8 @@ def _input(place: Place, wanted: Wanted, columns: Mapping[str, str], source: str
         source = recognise(head) if source is None else None
     if source is None:
         return None
-    return Input(place.name, source, size, version, size * _GROWTH[kind_of(head.raw)] or UNKNOWN_BYTES, wanted, columns)
+    guess = size * _GROWTH[kind_of(head.raw)] or UNKNOWN_BYTES
+    return Input(place.name, place.whole_name, source, size, version, guess, wanted, columns if source == "table" else {})
 
 
 def _unknown(place: Place) -> str:
@@ -115,11 +153,4 @@ def _unknown(place: Place) -> str:
     return (
         f"{place.name}: no source recognises it; it begins with {start[:40]!r}. Expected a dump of Reddit (one JSON object a line), a "
         f"table, or another of: {', '.join(FILES)}. If you know what it is, name it with --source"
-    )
-
-
-def _distinct(inputs: Sequence[Input]) -> list[Input]:
-    """Every file once: what a glob and a name both give is not read twice."""
-    return list(
-        {(entry.name if "://" in entry.name or entry.name == "-" else str(Path(entry.name).resolve())): entry for entry in inputs}.values()
     )

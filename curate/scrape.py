@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curate.engine import Progress, alone, made_by, report_of, silent
-from curate.files import read_json
+from curate.engine import Progress, alone, check_ours, made_by, report_of, silent
 from curate.forgetting.forgotten import Forgotten
 from curate.gather import Gathered, import_files
-from curate.journal import JournalWriter, journal_folder, request_key, segments
+from curate.journal import JournalWriter, ScrapeState, segments
 from curate.sources.catalogue import live_source
 from curate.sources.fetching.patience import Patience, SourceDownError
 from formats.errors import UserError
@@ -20,8 +19,8 @@ class Fetched:
 
     Args:
         posts: records of posts.
-        new: of these, posts that the folder did not hold.
-        newer: of these, records in whose favour an older one went.
+        new: posts that the folder did not hold before; those of a run that was killed before its import count with the next.
+        newer: records that took the place of an older one.
     """
 
     posts: int
@@ -44,7 +43,7 @@ def scrape(source: str, request: Any, out: Path, progress: Progress = silent, pa
     """
     try:
         fetched = fetch(source, request, out, progress, patience)
-    except SourceDownError:
+    except (SourceDownError, UserError):
         if segments(out):
             import_files(segments(out), out, progress=progress, add=True)
         raise
@@ -62,6 +61,7 @@ def fetch(source: str, request: Any, out: Path, progress: Progress = silent, pat
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(out.with_name(f".{out.name}.scrape-lock"), out):
+        check_ours(out, "posts")
         writer = JournalWriter(out, source, request)
         forgotten = Forgotten.read(out)
         posts = pages = 0
@@ -79,5 +79,19 @@ def fetch(source: str, request: Any, out: Path, progress: Progress = silent, pat
 
 
 def is_fetched(source: str, request: Any, out: Path) -> bool:
-    """Whether this scrape came to its end once."""
-    return bool(read_json(journal_folder(out.resolve()) / f"{request_key(source, request)}.json").get("finished"))
+    """Whether this scrape came to its end once, with a limit as great, and brought something or found that there is nothing."""
+    scrape = ScrapeState.read(out.resolve(), source, request)
+    limit, reached = getattr(request, "limit", None), scrape.request.get("limit")
+    far_enough = reached is None or (limit is not None and limit <= reached)
+    return scrape.finished and far_enough and bool(fetched_segments(source, request, out) or not scrape.failures)
+
+
+def fetched_segments(source: str, request: Any, out: Path) -> list[Path]:
+    """The segments of the journal that this scrape wrote."""
+    names = set(ScrapeState.read(out.resolve(), source, request).segments)
+    return [path for path in segments(out) if path.name in names]
+
+
+def fetch_failures(source: str, request: Any, out: Path) -> list[dict[str, str]]:
+    """What this scrape could not fetch when it was last run."""
+    return ScrapeState.read(out.resolve(), source, request).failures

@@ -16,7 +16,10 @@ ROWS_PER_BUCKET = 500_000
 """Aimed at; a bucket holds at most about a million rows."""
 
 SLACK = 2
-"""How many times fuller than aimed at buckets may become when posts are added, before all files are imported into more of them."""
+"""How many times fuller than aimed at a bucket may be before its store is spread over more."""
+
+BYTES_PER_PART = 128 << 20
+"""Of a part in memory at most, but for its last table; a part of the rows that are aimed at has 20 to 80 MiB. Two are held at once."""
 
 BYTES_PER_ROW = 1_300
 """Of JSON: the mean of comments and submissions in Reddit's archives lies between 1,200 and 1,900."""
@@ -47,7 +50,7 @@ class PostWriter:
         self._folder, self._buckets, self._file = folder, buckets, file_number
         self._rows_per_part = min(400_000, max(50_000, 5_000 * buckets))
         self._waiting: list[pl.DataFrame] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._parts = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._under_way: Future[None] | None = None
@@ -69,14 +72,15 @@ class PostWriter:
         """Takes posts in the posts schema."""
         self._waiting.append(posts)
         self._rows += posts.height
-        if self._rows >= self._rows_per_part:
+        self._bytes += posts.estimated_size()
+        if self._rows >= self._rows_per_part or self._bytes >= BYTES_PER_PART:
             self._flush()
 
     def _flush(self) -> None:
         self._wait()
         if self._rows:
             self._under_way = self._pool.submit(self._write, self._waiting, self._parts)
-            self._waiting, self._rows, self._parts = [], 0, self._parts + 1
+            self._waiting, self._rows, self._bytes, self._parts = [], 0, 0, self._parts + 1
 
     def _wait(self) -> None:
         """Waits for the part before: there is room for one that is written and one that grows."""
@@ -105,6 +109,11 @@ def bucket_numbers(folder: Path) -> list[int]:
 def read_bucket(folder: Path, bucket: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The posts of a bucket, or these columns of them, in the order in which they were read."""
     return pl.read_parquet(_parts(folder, bucket), columns=list(columns) if columns else None, hive_partitioning=False, glob=False)
+
+
+def rows_in(folder: Path, bucket: int) -> int:
+    """How many posts a bucket holds."""
+    return int(pl.scan_parquet(_parts(folder, bucket), hive_partitioning=False, glob=False).select(pl.len()).collect().item())
 
 
 def drop(folder: Path, bucket: int, rows: pl.Series) -> None:

@@ -50,8 +50,8 @@ def _scrape(source: str, request: Any, out: Path, as_json: bool, quiet: bool) ->
     with Reporter(quiet) as progress:
         fetched, gathered = scrape(source, request, out, progress)
     if not as_json:
-        brought = f"{fetched.new:,} new, {fetched.newer:,} newer than what was there"
-        click.echo(f"fetched {counted(fetched.posts, 'post')}: {brought}; {out} holds {gathered.posts:,}")
+        brought = f"{fetched.new:,} new, {fetched.newer:,} newer than before"
+        click.echo(f"fetched {counted(fetched.posts, 'post')}; {out} holds {gathered.posts:,} ({brought})")
         for failure in fetched.failures[:FAILURES_SHOWN]:
             click.echo(f"  failed: {failure['what']}: {failure['reason']}")
         if len(fetched.failures) > FAILURES_SHOWN:

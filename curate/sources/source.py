@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
+from formats.errors import UserError
+
 if TYPE_CHECKING:
     from curate.sources.fetching.patience import Patience
     from curate.sources.reading.place import Head, Place
@@ -23,6 +25,14 @@ class Wanted:
     communities: tuple[str, ...] = ()
     since: datetime.date | None = None
     until: datetime.date | None = None
+
+    def __post_init__(self) -> None:
+        names = {name.lower(): name for name in (name.removeprefix("/").removeprefix("r/").rstrip("/") for name in self.communities)}
+        if "" in names:
+            raise UserError("a community's name is empty; is a variable not set?")
+        if self.since and self.until and self.since >= self.until:
+            raise UserError(f"since {self.since} and until {self.until}: no day lies between them, as until is not included")
+        object.__setattr__(self, "communities", tuple(names[name] for name in sorted(names)))
 
     def keeps(self) -> pl.Expr:
         """True for posts that were asked for; a post without a date passes."""

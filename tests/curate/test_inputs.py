@@ -60,7 +60,7 @@ def test_the_size_as_json_is_guessed_by_the_compression(forum: Path) -> None:
 
 def test_an_input_comes_back_from_json_as_it_was(forum: Path) -> None:
     wanted = Wanted(("KettleCourt",), datetime.date(2023, 1, 1), None)
-    (entry,), _ = resolve([forum / "RS_2023-02"], wanted, {"text": "answer"})
+    (entry,), _ = resolve(["hub:kettle/court"], wanted, {"text": "answer"})
     assert Input.from_dict(entry.to_dict()) == entry
     assert entry.to_dict()["wanted"] == {"communities": ["KettleCourt"], "since": "2023-01-01", "until": None}
 

@@ -50,6 +50,7 @@ def test_a_page_and_the_state_after_it_are_saved_together(tmp_path: Path) -> Non
         "committed": segment.stat().st_size,
         "open": True,
         "failures": [{"what": "thread k_9", "reason": "it is gone"}],
+        "segments": ["segment-00001.ndjson"],
     }
     writer.scrape.state["after"] = 2
     writer.close(finished=True)
@@ -130,6 +131,7 @@ def test_another_scrape_ends_a_killed_one_and_leaves_what_that_saved(tmp_path: P
     assert [ids(segment) for segment in segments(tmp_path / "posts")] == [["k_1"], ["k_2"]]
     assert saved(tmp_path / "posts", Request("a"))["open"] is False
     third = JournalWriter(tmp_path / "posts", "kettle", Request("a"))
+    third.append([post(3)], [])
     assert third.scrape.segment == "segment-00003.ndjson"
 
 

@@ -47,7 +47,7 @@ def test_a_glob_without_a_match_is_told(forum: Path) -> None:
 
 def test_a_folder_unfolds_into_all_its_files_but_hidden_ones(forum: Path) -> None:
     def found(left_out: str) -> list[str]:
-        return [Path(place.name).relative_to(forum).as_posix() for place in files_in(forum, lambda folder: folder.name == left_out)]
+        return [Path(place.name).relative_to(forum).as_posix() for place in files_in(forum, lambda folder: folder.name == left_out, lambda folder: False)]
 
     assert found("none") == ["RC_2023-01", "RC_2023-02", "deep/RC_2022-12", "notes [1].txt"]
     assert found("deep") == ["RC_2023-01", "RC_2023-02", "notes [1].txt"]
