@@ -238,13 +238,11 @@ def wanted_community(files: Sequence[Path], runs: int, folder: Path) -> None:
 
 
 def peers(files: Sequence[Path], rows: int, runs: int) -> None:
-    heading("what people use today (ratio: theirs to ours)")
+    heading("what people use today (ratio: our posts' time to theirs)")
     posts, samples = measure(importing(), files, runs), measure(sampling("False"), files, runs)
     show("dump to posts", posts, rows)
     show("dump to samples, all cheap rules", samples, rows)
-    by_line = measure(LINE_BY_LINE, files, 1)
-    print(f"{'json.loads line by line, two filters':<44}{by_line.seconds:>8.2f}{rows / by_line.seconds / 1000:>9.0f}{'':>15}"
-          f"{by_line.seconds / samples.seconds:>8.2f}  4 (against samples)")  # fmt: skip
+    show("json.loads line by line, two filters, written", measure(LINE_BY_LINE, files, runs), rows, posts, "0.25")
     reading, both = (measure(PANDAS_CHAINS.replace("SAMPLE", str(count)), files, 1) for count in (0, SAMPLE))
     chains = SAMPLE / (both.seconds - reading.seconds)
     print(f"chains with pandas lookups: {chains:,.0f} replies/s; ours, with all else: {rows / samples.seconds:,.0f} rows/s "
