@@ -5,17 +5,18 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from curate.engine import Progress, silent
 from curate.files import read_json, write_json
-from curate.forgetting.asking import ask_source
+from curate.forgetting.asking import Asked, ask_source
 from curate.forgetting.downstream import Downstream, find_downstream, held
 from curate.forgetting.forgotten import hash_author
 from curate.forgetting.lists import check_id, read_list
 from curate.forgetting.plan import Plan, Removed
 from curate.forgetting.removal import remove
-from curate.forgetting.survey import survey
+from curate.forgetting.survey import survey, unusual_ids
 from curate.sources.fetching.patience import Patience
 from formats.errors import UserError
 from train.cache import cache_folder
@@ -33,6 +34,7 @@ def forget(
     site: str | None = None,
     patience: Patience | None = None,
     dry_run: bool = False,
+    yes: bool = False,
 ) -> Removed:
     """Removes posts from a run, or from a folder of posts and the folders made from it.
 
@@ -48,35 +50,43 @@ def forget(
         ask: one of `curate.forgetting.asking.ASKED`, to be asked which posts still stand; those that do not are forgotten.
         site: the section of praw.ini with the credentials for that.
         dry_run: remove nothing, and say what would be.
+        yes: though most posts that the source was asked about are gone.
 
     Raises:
-        UserError: a folder, list or id is not what it should be, or a run works there.
+        UserError: a folder, list or id is not what it should be, or a run works there, or most posts are gone at the source.
         SourceDownError: the source stopped answering; what it answered is kept, and the same call goes on.
     """
     places = find_downstream(folder, also)
-    named = dict.fromkeys([*(check_id(name, "id") for name in ids), *(name for path in lists for name in read_list(path))])
+    unusual = cache(lambda: unusual_ids(places.there().posts))
+    listed = (name for path in lists for name in read_list(path, unusual))
+    named = dict.fromkeys([*(check_id(name, "id", unusual) for name in ids), *listed])
     writers = {hash_author(name): name for name in map(_author, authors)}
     if not named and not writers and ask is None:
         raise UserError("nothing to forget: give ids, --author, --list or --ask")
     plans = places.posts.parent.glob(f".{places.posts.name}.forget-*.json")
     key = _key(places, sorted(named), sorted(writers), ask)
     ours, answers = (places.posts.with_name(f".{places.posts.name}.forget-{key}.{suffix}") for suffix in ("json", "answers"))
-    gone: list[str] = []
-    asked = 0
+    found = Asked()
     if ask is not None and not ours.exists():
-        gone, asked = ask_source(ask, places.there().posts, answers, patience or Patience(progress), site, progress)
+        found = ask_source(ask, places.there().posts, answers, patience or Patience(progress), site, progress)
+        if found.is_suspicious() and not (yes or dry_run):
+            raise UserError(
+                f"{ask}: {len(found.gone):,} of {found.asked:,} posts are gone there, asked twice, which may be a fault of {ask} or of the "
+                "credentials; nothing was removed: look with --dry-run, and give --yes to forget them"
+            )
     with nullcontext() if dry_run else held(places):
         there, scores = places.there(), cache_folder() / "scores"
-        plan = _read(ours)
-        if plan is None:
-            others = {path: left for path in plans if (left := _read(path))}
-            plan = survey(there, [*named, *gone], writers, [left.gone() for left in others.values()], scores, progress)
-            plan = replace(plan, removed=replace(plan.removed, asked=asked))
-            if not dry_run:
-                write_json(plan.to_dict(), ours)
-                for path in others:
-                    path.unlink()
+        begun = {path: left for path in plans if (left := _read(path))}
+        plan = survey(there, [*named, *found.gone], writers, [left.gone() for left in begun.values()], scores, progress)
+        own = begun[ours].removed if ours in begun else replace(plan.removed, asked=found.asked, not_asked=found.others)
+        for left in begun.values():
+            plan = plan.with_begun(left)
+        told = {name: getattr(own, name) for name in ("before", "unknown", "asked", "not_asked")}
+        plan = replace(plan, removed=replace(plan.removed, **told))
         if not dry_run:
+            write_json(plan.to_dict(), ours)
+            for path in begun.keys() - {ours}:
+                path.unlink()
             remove(there, plan, scores, progress)
             ours.unlink()
         answers.unlink(missing_ok=True)

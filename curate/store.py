@@ -18,8 +18,9 @@ ROWS_PER_BUCKET = 500_000
 SLACK = 2
 """How many times fuller than aimed at a bucket may be before its store is spread over more."""
 
-BYTES_PER_PART = 128 << 20
-"""Of a part in memory at most, but for its last table; a part of the rows that are aimed at has 20 to 80 MiB. Two are held at once."""
+BYTES_PER_PART = 96 << 20
+"""Of memory, from which on a part is written however few its rows are. Posts of usual length take about a kilobyte each; of a part that is
+written while another grows, some four times as much is in memory."""
 
 BYTES_PER_ROW = 1_300
 """Of JSON: the mean of comments and submissions in Reddit's archives lies between 1,200 and 1,900."""
@@ -72,7 +73,7 @@ class PostWriter:
         """Takes posts in the posts schema."""
         self._waiting.append(posts)
         self._rows += posts.height
-        self._bytes += posts.estimated_size()
+        self._bytes += int(posts.estimated_size())
         if self._rows >= self._rows_per_part or self._bytes >= BYTES_PER_PART:
             self._flush()
 

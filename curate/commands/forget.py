@@ -24,6 +24,7 @@ UNKNOWN_SHOWN = 5
 @click.option(
     "--also", multiple=True, type=click.Path(path_type=Path), help="Judged posts, samples, an adapter or a run elsewhere. May be repeated."
 )
+@click.option("--yes", is_flag=True, help="With --ask: forget them even though most are gone there.")
 @click.option("--dry-run", is_flag=True, help="Remove nothing, and say what would be.")
 @common_options
 def forget_command(
@@ -34,15 +35,16 @@ def forget_command(
     ask: str | None,
     site: str | None,
     also: tuple[Path, ...],
+    yes: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> dict[str, Any]:
     """Remove posts from a run and keep them out of it.
 
-    FOLDER is a run, or a folder of posts. The posts go with their text, their judgements and scores, the samples that hold them, and the
-    report's examples; no later import lets them back in. An adapter that was trained on them is named: weights cannot forget, so train
-    again. A command that was stopped goes on when it is given again.
+    FOLDER is a run, or a folder of posts; judged and samples beside one called posts belong to it. The posts go with their text, their
+    judgements and scores, the samples that hold them, and the report's examples; no later import lets them back in. An adapter that was
+    trained on them is named: weights cannot forget, so train again. A command that was stopped goes on when it is given again.
 
     \b
     Examples:
@@ -53,7 +55,7 @@ def forget_command(
     from curate.forget import forget
 
     with Reporter(quiet) as progress:
-        removed = forget(folder, ids, authors, lists, also, progress, ask=ask, site=site, dry_run=dry_run)
+        removed = forget(folder, ids, authors, lists, also, progress, ask=ask, site=site, dry_run=dry_run, yes=yes)
     if not as_json:
         click.echo("\n".join(_lines(removed, dry_run)))
     return {**asdict(removed), "dry_run": dry_run}
@@ -62,6 +64,8 @@ def forget_command(
 def _lines(removed: "Removed", dry_run: bool) -> list[str]:
     """What was removed, in lines."""
     lines = [f"asked about {counted(removed.asked, 'post')}"] if removed.asked else []
+    if removed.not_asked:
+        lines.append(f"not asked about {counted(removed.not_asked, 'post')}, of other sources or with ids that are not Reddit's")
     if removed.is_nothing():
         lines.append("nothing to remove")
     else:
@@ -78,6 +82,10 @@ def _lines(removed: "Removed", dry_run: bool) -> list[str]:
         lines += [f"  {what}" for what, count in counts.items() if count]
     for adapter in removed.adapters:
         lines.append(f"{adapter} was trained on samples that are among them; weights cannot forget: train again")
+    for adapter in removed.older_adapters:
+        lines.append(f"{adapter} may have been trained on them, on other samples than are there; weights cannot forget: train again")
+    for folder in removed.beside:
+        lines.append(f"{folder} was not looked through; if it was made from these posts, name it with --also")
     if removed.before:
         lines.append(f"forgotten before: {removed.before:,}")
     if removed.unknown:

@@ -11,7 +11,7 @@ from curate.commands.gather import DAY, day
 from curate.console import Reporter, common_options, counted
 from curate.sources.catalogue import LIVE
 from curate.sources.requests.discourse import PERIODS
-from curate.sources.requests.hackernews import ALGOLIA, FIREBASE, LISTS, TAGS
+from curate.sources.requests.hackernews import ALGOLIA, FIREBASE, LISTS, ORDERS, TAGS
 from curate.sources.requests.lemmy import SORTS as LEMMY_SORTS
 from curate.sources.requests.reddit import SEARCH_SORTS, SORTS, TIMES
 
@@ -108,7 +108,7 @@ def reddit(
 @click.option("--user", metavar="NAME", help="Stories in which this user wrote, with all their comments.")
 @click.option("--id", "ids", type=click.IntRange(1), multiple=True, help="A single item and what answers it. May be repeated.")
 @click.option("--tag", default="story", show_default=True, type=click.Choice(TAGS), help="Which stories --search finds.")
-@click.option("--by", default="date", show_default=True, type=click.Choice(["date", "relevance"]), help="Relevance ends at 1,000 stories.")
+@click.option("--by", default="date", show_default=True, type=click.Choice(ORDERS), help="Relevance ends at 1,000 stories.")
 @click.option("--min-comments", default=0, show_default=True, type=click.IntRange(0), help="Of the stories that --search finds.")
 @SINCE
 @UNTIL

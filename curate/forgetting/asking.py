@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import polars as pl
 
@@ -17,47 +19,81 @@ ASKED = ("reddit",)
 HOLD_S = 48 * 3600
 """How old the last answer of a stopped asking may be for it to go on: what stood then may be gone now."""
 
+MANY = 20
+"""From how many posts on more than half of them may not be gone without a second look. Fewer may be a thread that was removed."""
+
 _REDDIT_ID = "^t[13]_[0-9a-z]+$"
+_HELD_OF = {"reddit": ("reddit", "convokit")}
+"""By a source the sources whose posts are its own: a corpus of ConvoKit holds Reddit's with their ids."""
 
 
-def ask_source(source: str, posts: Path, answers: Path, patience: Patience, site: str | None, progress: Progress) -> tuple[list[str], int]:
-    """The posts of a store that no longer stand at their source, and how many were asked for.
+@dataclass(frozen=True)
+class Asked:
+    """What a source was asked, and which of that is gone.
+
+    Args:
+        asked: posts that it was asked about.
+        others: posts that it was not asked about, as it cannot know them.
+    """
+
+    gone: tuple[str, ...] = ()
+    asked: int = 0
+    others: int = 0
+
+    def is_suspicious(self) -> bool:
+        """Whether so much is gone that the source may be what is wrong."""
+        return bool(self.gone) and (len(self.gone) == self.asked or (self.asked >= MANY and 2 * len(self.gone) > self.asked))
+
+
+def ask_source(source: str, posts: Path, answers: Path, patience: Patience, site: str | None, progress: Progress) -> Asked:
+    """Asks which posts of a store still stand. Where most are gone, it is asked about those once more.
 
     Args:
         answers: the file in which the answers are kept; it stays.
         site: the section of praw.ini with the credentials.
 
     Raises:
-        UserError: this source cannot be asked, or the credentials are missing or refused.
+        UserError: this source cannot be asked, or does not answer this, or the credentials are missing or refused.
         SourceDownError: it did not answer for long.
     """
     if source not in ASKED:
         raise UserError(f"no source {source!r} can be asked which posts still stand; known: {', '.join(ASKED)}")
+    from curate.sources.reddit.client import RefusedError
     from curate.sources.reddit_api import existing
 
     known = _kept(answers)
-    own = _posts_of(source, posts)
-    left = [name for name in own if name not in known]
-    done = len(own) - len(left)
-    with answers.open("a", encoding="utf-8") as file:
-        file.write("\n")  # ends a line that a kill cut off
-        for asked, there in existing(left, patience, site) if left else ():
+    own, others = _posts_of(source, posts)
+
+    def ask(names: Sequence[str], file: TextIO) -> Asked:
+        done = len(own) - len(names)
+        for asked, there in existing(names, patience, site) if names else ():
             answered = {name: "there" if name in there else "gone" for name in asked}
             file.writelines(f"{name} {state}\n" for name, state in answered.items())
             file.flush()
-            known |= answered
+            known.update(answered)
             done += len(asked)
             progress(f"ask {source}", done, len(own))
-    return [name for name in own if known[name] == "gone"], len(own)
+        return Asked(tuple(name for name in own if known[name] == "gone"), len(own), others)
+
+    try:
+        with answers.open("a", encoding="utf-8") as file:
+            file.write("\n")  # ends a line that a kill cut off
+            found = ask([name for name in own if name not in known], file)
+            return ask(found.gone, file) if found.is_suspicious() else found
+    except RefusedError as error:
+        raise UserError(f"{source} does not say which posts still stand: {error}; nothing was removed") from None
 
 
-def _posts_of(source: str, posts: Path) -> Sequence[str]:
-    """The ids of a source's posts; a table's own ids, which the source cannot know, are not among them."""
+def _posts_of(source: str, posts: Path) -> tuple[list[str], int]:
+    """The ids of a source's posts, and how many other posts there are, of sources or with ids that it cannot know."""
     found = [pl.Series("id", [], pl.String)]
+    others = 0
     for bucket in store.bucket_numbers(posts):
         rows = store.read_bucket(posts, bucket, ["id", "source"])
-        found.append(rows.filter((pl.col("source") == source) & pl.col("id").str.contains(_REDDIT_ID))["id"])
-    return pl.concat(found).unique(maintain_order=True).to_list()
+        own = rows.filter(pl.col("source").is_in(_HELD_OF[source]) & pl.col("id").str.contains(_REDDIT_ID))["id"]
+        found.append(own)
+        others += rows.height - len(own)
+    return pl.concat(found).unique(maintain_order=True).to_list(), others
 
 
 def _kept(answers: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.engine import alone, settled, stage_of
+from curate.engine import alone, made_by, settled, stage_of
 from curate.files import read_json
 from formats.errors import UserError
 
@@ -43,7 +43,7 @@ def find_downstream(folder: Path, also: Sequence[Path] = ()) -> Downstream:
     """What is downstream of a run's posts, or of a folder of posts.
 
     Args:
-        folder: a run, or a folder of posts; the posts of a run stand for the run.
+        folder: a run, or a folder of posts; one called `posts` stands for the folders called as a run's that lie beside it, too.
         also: folders of judged posts or samples, adapters and runs that lie elsewhere.
 
     Raises:
@@ -53,7 +53,7 @@ def find_downstream(folder: Path, also: Sequence[Path] = ()) -> Downstream:
         if not path.exists():
             raise UserError(f"{path}: no such folder; give a run's folder, or a folder of posts as `lorum import` writes")
     folder = folder.resolve()
-    if folder.name == "posts" and _is_run(folder.parent):
+    if folder.name == "posts" and stage_of(folder.parent) is None:
         folder = folder.parent
     found: dict[str, list[Path]] = {"judged": [], "samples": [], "adapters": [], "runs": []}
     if is_run := stage_of(folder) is None:
@@ -69,6 +69,21 @@ def find_downstream(folder: Path, also: Sequence[Path] = ()) -> Downstream:
         else:
             raise UserError(f"{path}: holds neither judged posts nor samples, and is no adapter and no run; name such a folder with --also")
     return Downstream(folder / "posts" if is_run else folder, **{name: tuple(dict.fromkeys(paths)) for name, paths in found.items()})
+
+
+def left_beside(places: Downstream) -> list[Path]:
+    """Judged posts, samples and adapters beside the posts that may have been made from them, and are not among the places."""
+    covered = {places.posts, *places.judged, *places.samples, *places.adapters}
+    beside = sorted(path for path in places.posts.parent.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for path in beside if path not in covered and (stage_of(path) in ("judged", "samples") or _is_adapter(path))]
+
+
+def may_be_older(adapter: Path, places: Downstream) -> bool:
+    """Whether an adapter may have been trained on samples that are not there any more: no run tells of those that it was trained on."""
+    run, samples = adapter.parent, adapter.parent / "samples"
+    stages = read_json(run / RUN).get("stages", {})
+    known = "train" in stages and stages.get("format", {}).get("fingerprint") == made_by(samples)
+    return not (known and samples in places.samples)
 
 
 @contextmanager

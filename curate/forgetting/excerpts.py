@@ -78,8 +78,8 @@ def _rejects(posts: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_of(excerpt: str, gone: Forgotten) -> bool | None:
-    """Whether an excerpt is of a forgotten post; None where it does not tell."""
+    """Whether an excerpt is of a forgotten post; None where it does not tell, as one that was cut before its author."""
     names, authors = _ID.findall(excerpt), _AUTHOR.findall(excerpt)
     if any(form in gone.ids for name in names for form in forms(name)) or any(hash_author(name) in gone.authors for name in authors):
         return True
-    return False if names else None
+    return False if names and (authors or not gone.authors) else None

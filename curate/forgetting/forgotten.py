@@ -1,6 +1,7 @@
 """What was forgotten stays forgotten: the ids and authors that no import lets back into a folder of posts."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -38,6 +39,10 @@ class Forgotten:
     def joined(self, other: "Forgotten") -> "Forgotten":
         """What is on either list."""
         return Forgotten(self.ids | other.ids, self.authors | other.authors)
+
+    def mark(self) -> str:
+        """What tells this list from others."""
+        return json.dumps([sorted(self.ids), sorted(self.authors)])
 
     def is_empty(self) -> bool:
         """Whether nothing is to be forgotten."""

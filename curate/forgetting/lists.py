@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +17,16 @@ COLUMNS = ("name", "fullname", "id", "post_id", "comment_id", "submission_id")
 PREFIXES = ("", "t1_", "t3_")
 """Of comments and submissions of Reddit, whose ids may be given without."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}")
+USUAL_ID = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$"
+"""What ids look like, but for those of tables, which can be any text."""
+
+_ADDRESS = re.compile(
+    r"(?:https?://)?(?:\w+\.)?reddit\.com/(?:\w+/[\w-]+/)?comments/([0-9a-z]+)(?:/[^/?#]*(?:/([0-9a-z]+))?)?/?(?:[?#].*)?"
+)
+_SHORT = re.compile(r"(?:https?://)?redd\.it/([0-9a-z]+)/?(?:[?#].*)?")
+
+Unusual = Callable[[], Container[str]]
+"""Gives the ids of a store that are none of the usual form; called only where such an id is asked for."""
 
 
 def forms(name: str) -> list[str]:
@@ -25,33 +34,36 @@ def forms(name: str) -> list[str]:
     return [name] if "_" in name else [prefix + name for prefix in PREFIXES]
 
 
-def check_id(name: str, where: str) -> str:
-    """An id without the white space around it.
+def check_id(name: str, where: str, unusual: Unusual = frozenset) -> str:
+    """An id without the white space around it; that of a post of Reddit, where its address is given.
 
     Raises:
         UserError: it cannot be one; `where` begins the message.
     """
     name = name.strip()
-    if not _ID.fullmatch(name):
+    if (address := _ADDRESS.fullmatch(name) or _SHORT.fullmatch(name)) and name not in unusual():
+        thread, *comment = address.groups()
+        return f"t1_{comment[0]}" if comment and comment[0] else f"t3_{thread}"
+    if ("://" in name or not re.match(USUAL_ID, name)) and name not in unusual():
         raise UserError(f"{where}: found {name[:60]!r}, expected the id of a post, such as t1_abc12 or t3_abc12")
     return name
 
 
-def read_list(path: str | Path) -> Iterator[str]:
+def read_list(path: str | Path, unusual: Unusual = frozenset) -> Iterator[str]:
     """The ids of a removal list: one a line, or those of the id column of a CSV, TSV or JSONL file. Blank lines and # comments are skipped.
 
     Raises:
         UserError: there is no such file, it is truncated, it has no id column, or a row has no id.
     """
     lines = _lines(Place(str(path)))
-    start = next(((row, line) for row, line in lines if line.strip() and not line.startswith("#")), None)
+    start = next(((row, line) for row, line in lines if _tells(line, unusual)), None)
     if start is None:
         return
     row, line = start
     if line.lstrip().startswith("{"):
         for number, record in chain([start], lines):
             if record.strip():
-                yield _of_record(record, f"{path}, row {number}")
+                yield _of_record(record, f"{path}, row {number}", unusual)
         return
     separator = next((mark for mark in "\t;" if mark in line), ",")
     header = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=separator))]
@@ -60,20 +72,25 @@ def read_list(path: str | Path) -> Iterator[str]:
         cells = csv.reader((text + "\n" for _, text in lines), delimiter=separator)
         for values in cells:
             if any(values):
-                yield check_id(values[column] if column < len(values) else "", f"{path}, row {row + cells.line_num}")
+                yield check_id(values[column] if column < len(values) else "", f"{path}, row {row + cells.line_num}", unusual)
     elif len(header) > 1:
         raise UserError(f"{path}, row {row}: a table without a column of ids, found {', '.join(header)[:120]}; name one of them id")
     else:
         for number, name in chain([start], lines):
-            if name.strip() and not name.startswith("#"):
-                yield check_id(name, f"{path}, row {number}")
+            if _tells(name, unusual):
+                yield check_id(name, f"{path}, row {number}", unusual)
 
 
 def _id_column(header: Sequence[str]) -> int | None:
     return next((header.index(name) for name in COLUMNS if name in header), None)
 
 
-def _of_record(line: str, where: str) -> str:
+def _tells(line: str, unusual: Unusual) -> bool:
+    """Whether a line is neither blank nor a comment."""
+    return bool(line.strip()) and not (line.startswith("#") and line.strip() not in unusual())
+
+
+def _of_record(line: str, where: str, unusual: Unusual) -> str:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -82,7 +99,7 @@ def _of_record(line: str, where: str) -> str:
     found = next((values[name] for name in COLUMNS if isinstance(values.get(name), str)), None)
     if found is None:
         raise UserError(f"{where}: has no id that is a text; found the keys {', '.join(values)[:120]}")
-    return check_id(found, where)
+    return check_id(found, where, unusual)
 
 
 def _lines(place: Place) -> Iterator[tuple[int, str]]:

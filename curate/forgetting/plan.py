@@ -1,7 +1,7 @@
 """What is to be removed, as a file that a killed removal goes on from."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from curate.forgetting.forgotten import Forgotten
@@ -19,9 +19,12 @@ class Removed:
         journal: lines of what was scraped.
         rejects: excerpts of rejected lines; their file, row and reason stay.
         adapters: those that were trained on samples that went.
+        older_adapters: those that may have been: on samples that were made anew or lie nowhere that is known.
         before: how many of the ids asked for were forgotten before.
         unknown: the ids and authors asked for of which nothing was found.
         asked: posts that the source was asked about.
+        not_asked: posts that it was not asked about, as it cannot know them.
+        beside: folders beside the posts that may hold more of them, and were not looked through.
     """
 
     posts: int = 0
@@ -35,10 +38,24 @@ class Removed:
     before: int = 0
     unknown: tuple[str, ...] = ()
     asked: int = 0
+    not_asked: int = 0
+    older_adapters: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     def is_nothing(self) -> bool:
         """Whether there was nothing to remove."""
         return not any((self.posts, self.judged, *self.samples.values(), self.scores, self.examples, self.journal, self.rejects))
+
+    def with_begun(self, begun: Self) -> Self:
+        """Together with what a killed removal began to remove, and may have removed already."""
+        counts = {name: max(getattr(self, name), getattr(begun, name)) for name in _COUNTS}
+        samples = {split: max(count, begun.samples[split]) for split, count in self.samples.items()}
+        adapters = tuple(dict.fromkeys([*begun.adapters, *self.adapters]))
+        older = tuple(name for name in dict.fromkeys([*begun.older_adapters, *self.older_adapters]) if name not in adapters)
+        return replace(self, **counts, samples=samples, adapters=adapters, older_adapters=older)
+
+
+_COUNTS = ("posts", "judged", "scores", "examples", "journal", "rejects")
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,17 @@ class Plan:
         """The posts and authors."""
         return Forgotten(frozenset(self.ids), frozenset(self.authors))
 
+    def with_begun(self, begun: Self) -> Self:
+        """Together with what a killed removal planned: it may have dropped samples, say, and not counted the rest."""
+        folders = dict.fromkeys([*begun.samples, *self.samples])
+        return replace(
+            self,
+            samples={folder: _joined(begun.samples.get(folder, ()), self.samples.get(folder, ())) for folder in folders},
+            scores=_joined(begun.scores, self.scores),
+            examples=_joined(begun.examples, self.examples),
+            removed=self.removed.with_begun(begun.removed),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return asdict(self)
@@ -71,6 +99,9 @@ class Plan:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """What `to_dict` gave."""
-        told = values["removed"]
-        removed = Removed(**{**told, "adapters": tuple(told["adapters"]), "unknown": tuple(told["unknown"])})
-        return cls(**{**values, "removed": removed})
+        told: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values["removed"].items()}
+        return cls(**{**values, "removed": Removed(**told)})
+
+
+def _joined(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*first, *second]))

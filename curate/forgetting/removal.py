@@ -13,12 +13,13 @@ import pyarrow.parquet
 
 from curate import store
 from curate.card import dataset_card
-from curate.engine import Progress, change_report, made_by, report_of, stage_of
+from curate.engine import Progress, change_report, count_as_made_from, made_by, report_of, stage_of
 from curate.files import ParquetStream, read_json, write_json, write_text
 from curate.forgetting.downstream import RUN, Downstream
 from curate.forgetting.excerpts import clear_excerpts, clear_segment
 from curate.forgetting.forgotten import Forgotten
 from curate.forgetting.plan import Plan
+from curate.forgetting.states import clear_states
 from curate.forgetting.survey import example_key, examples_of
 from curate.journal import segments
 from curate.judge import FUNNEL
@@ -37,14 +38,18 @@ def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> 
     """
     gone = Forgotten.read(places.posts).joined(plan.gone())
     gone.write(places.posts)
+    clear_states(places.posts, gone)
     if plan.removed.is_nothing():
         return
     drop_scores(pl.Series("hash", [bytes.fromhex(text) for text in plan.scores], pl.Binary), scores)
     for folder in (places.posts, *places.judged):
         _drop_posts(folder, gone, progress)
+    left = gone.mark() if plan.removed.posts else ""
+    _recount_posts(places.posts, left)
+    count_as_made_from(places.posts, places.posts)
     for folder in places.judged:
-        _recount_judged(folder)
-    _recount_posts(places.posts)
+        _recount_judged(folder, gone.mark() if plan.removed.judged else "")
+        count_as_made_from(folder, places.posts)
     for segment in segments(places.posts):
         clear_segment(segment, gone)
     clear_excerpts(places.posts, gone)
@@ -52,6 +57,8 @@ def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> 
         if plan.samples.get(str(folder)):
             _drop_samples(folder, plan.samples[str(folder)])
             _recount_samples(folder, _judged_of(folder, places))
+        if judged := _judged_of(folder, places):
+            count_as_made_from(folder, judged)
     for run in places.runs:
         _retell(run, places, plan)
 
@@ -65,16 +72,16 @@ def _drop_posts(folder: Path, gone: Forgotten, progress: Progress) -> None:
         progress(f"forget {folder.name}", number, len(buckets))
 
 
-def _recount_posts(folder: Path) -> None:
+def _recount_posts(folder: Path, left: str) -> None:
     report = report_of(folder, "posts")
     kinds = [store.read_bucket(folder, bucket, ["kind"])["kind"] for bucket in store.bucket_numbers(folder)]
     posts, comments = sum(map(len, kinds)), sum(int((kind == "comment").sum()) for kind in kinds)
     others = report["rejects"] + report["replaced"] + report["not_asked_for"]
     counts = {"posts": posts, "comments": comments, "submissions": posts - comments, "forgotten": report["lines"] - others - posts}
-    change_report(folder, {**report, **counts})
+    change_report(folder, {**report, **counts}, left)
 
 
-def _recount_judged(folder: Path) -> None:
+def _recount_judged(folder: Path, left: str) -> None:
     report = report_of(folder, "judged")
     found: dict[str, Counter[str | None]] = {"target": Counter(), "context": Counter()}
     for bucket in store.bucket_numbers(folder):
@@ -84,7 +91,7 @@ def _recount_judged(folder: Path) -> None:
     sides = {side: {rule: counts[None if rule == "kept" else rule] for rule in report[side]} for side, counts in found.items()}
     funnel = Funnel(found["target"].total(), **sides).to_dict()
     write_json(funnel, folder / FUNNEL)
-    change_report(folder, funnel)
+    change_report(folder, funnel, left)
 
 
 def _drop_samples(folder: Path, ids: Sequence[str]) -> None:
@@ -108,7 +115,7 @@ def _recount_samples(folder: Path, judged: Path | None) -> None:
         roots, targets = report["roots"], report["roots"] + report["without_context"] + samples
     counts = Sampled(targets, roots, targets - roots - samples, samples, **splits)
     left = "".join(_sha256(folder / f"{split}.parquet") for split in SPLITS)
-    change_report(folder, asdict(counts), taken_out=f"-{hashlib.sha256(left.encode()).hexdigest()[:8]}")
+    change_report(folder, asdict(counts), left)
     card, bare = folder / CARD_FILE, [bare_card(chosen) for size in range(4) for chosen in combinations(SPLITS, size)]
     if card.exists() and card.read_text(encoding="utf-8") in bare:
         write_text(bare_card([split for split in SPLITS if splits[split]]), card)
@@ -135,17 +142,23 @@ def _retell(run: Path, places: Downstream, plan: Plan) -> None:
     for name, (folder, stage) in folders.items():
         if name in stages and stage_of(folder) == stage:
             stages[name]["counts"] |= report_of(folder, stage)
+            if _same_work(stages[name]["fingerprint"], made_by(folder) or ""):
+                stages[name]["fingerprint"] = made_by(folder)
     samples = run / "samples"
     if "format" in stages and samples in places.samples:
-        stages["format"]["fingerprint"] = made_by(samples)
         stages["format"]["counts"]["sha256"] = {split: _sha256(samples / f"{split}.parquet") for split in SPLITS}
         write_text(_run_card(record, samples), samples / CARD_FILE)
     if "eval" in stages:
         stages["eval"]["counts"]["examples"] = [one for one in examples_of(record) if example_key(one) not in plan.examples]
-    if "train" in stages and str(run / "adapter") in plan.removed.adapters:
+    if "train" in stages and str(run / "adapter") in (*plan.removed.adapters, *plan.removed.older_adapters):
         record["trained_on_forgotten"] = True
     write_json(record, run / RUN)
     write_report(record, run)
+
+
+def _same_work(before: str, now: str) -> bool:
+    """Whether two fingerprints tell of the same work, whatever was taken out since."""
+    return before.partition("-")[0] == now.partition("-")[0]
 
 
 def _run_card(record: dict[str, Any], samples: Path) -> str:

@@ -12,10 +12,10 @@ from curate import store
 from curate.engine import Progress
 from curate.files import read_json
 from curate.forgetting.contexts import posts_below, samples_of
-from curate.forgetting.downstream import RUN, Downstream
+from curate.forgetting.downstream import RUN, Downstream, left_beside, may_be_older
 from curate.forgetting.excerpts import count_excerpts, forgotten_lines
 from curate.forgetting.forgotten import Forgotten, hash_author
-from curate.forgetting.lists import forms
+from curate.forgetting.lists import USUAL_ID, forms
 from curate.forgetting.plan import Plan, Removed
 from curate.journal import segments
 from curate.splits import SPLITS
@@ -57,6 +57,7 @@ def survey(
     examples = {key for folder, rows in dropped.items() for key in _keys_of_samples(folder, rows)}
     texts = _texts(places, gone, scores)
     named, nameless = count_excerpts(places.posts, gone)
+    trained = [adapter for adapter in places.adapters if _lost_training(adapter, dropped)]
     removed = Removed(
         posts=_count(places.posts, gone),
         judged=sum(_count(folder, gone) for folder in places.judged),
@@ -65,14 +66,25 @@ def survey(
         examples=sum(example_key(example) in examples for run in places.runs for example in examples_of(read_json(run / RUN))),
         journal=sum(rows.height for segment in segments(places.posts) for rows in forgotten_lines(segment, gone)),
         rejects=named,
-        adapters=tuple(str(adapter) for adapter in places.adapters if _lost_training(adapter, dropped)),
+        adapters=tuple(map(str, trained)),
         before=sum(form in known and form not in found for form in chosen.values()),
         unknown=tuple(unknown),
+        beside=tuple(map(str, left_beside(places))),
     )
     if not removed.is_nothing():
-        removed = replace(removed, rejects=named + nameless)
+        older = [str(adapter) for adapter in places.adapters if adapter not in trained and may_be_older(adapter, places)]
+        removed = replace(removed, rejects=named + nameless, older_adapters=tuple(older))
     samples = {str(folder): rows["id"].to_list() for folder, rows in dropped.items()}
     return Plan(sorted(gone.ids), sorted(gone.authors), samples, [text.hex() for text in texts], sorted(examples), removed)
+
+
+def unusual_ids(posts: Path) -> frozenset[str]:
+    """The ids of a store that are none of the usual form, with those that were forgotten."""
+    found = set(Forgotten.read(posts).ids)
+    for bucket in store.bucket_numbers(posts):
+        names = store.read_bucket(posts, bucket, ["id"])["id"].drop_nulls()
+        found.update(names.filter(~names.str.contains(USUAL_ID) | names.str.contains("://", literal=True)))
+    return frozenset(found)
 
 
 def examples_of(run: Mapping[str, Any]) -> list[dict[str, str]]:

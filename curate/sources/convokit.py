@@ -13,7 +13,7 @@ import polars as pl
 
 from curate.ahead import in_order
 from curate.posts import POSTS
-from curate.sources.convokit_files import UTTERANCES, Corpus, names_in_zip, open_corpus
+from curate.sources.convokit_files import UTTERANCES, ZIP, Corpus, names_in_zip, open_corpus
 from curate.sources.reading.ndjson import ROW, Chunk, parse_chunk
 from curate.sources.reading.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
@@ -35,14 +35,12 @@ MOST_TITLES = 1 << 30
 _MOST = 0.9
 """The share of a chunk's ids that look like Reddit's, if they are: there are odd ones in every corpus."""
 
-_ZIP = b"PK\x03\x04"
-
 
 def recognises(head: Head) -> bool:
     """Whether a folder or archive holds utterances, or a file's first line is one."""
     if head.entries is not None:
         return not head.entries.isdisjoint(UTTERANCES)
-    if head.raw.startswith(_ZIP):
+    if head.raw.startswith(ZIP):
         with suppress(UserError):
             return any(name.endswith(UTTERANCES) for name in names_in_zip(Place(head.name).path))
         return False

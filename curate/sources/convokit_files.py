@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from curate.sources.reading.compressed import CHUNK, _whole_lines, read_blocks
+from curate.sources.reading.compressed import CHUNK, read_blocks, whole_lines
 from curate.sources.reading.ndjson import Chunk, chunks
 from curate.sources.reading.place import Place
 from curate.sources.tabular.json_values import elements
+from curate.sources.tabular.table import grouped
 from formats.errors import UserError
 
 UTTERANCES = ("utterances.jsonl", "utterances.json")
 """What the first file is called in newer and in older corpora; the older one is a single array."""
 
 CONVERSATIONS = "conversations.json"
+ZIP = b"PK\x03\x04"
 
 _BLOCK = 1 << 20
 _ELEMENTS = 10_000
@@ -47,14 +49,16 @@ def open_corpus(place: Place) -> Corpus:
         UserError: it lacks its utterances, is encrypted or damaged.
     """
     if place.is_folder():
-        return _of_files(place.path.resolve().name, {path.name: Place(str(path)) for path in place.path.iterdir()}, place.name)
-    if not place.is_stdin and not place.is_remote and zipfile.is_zipfile(place.path):
-        return _of_zip(place)
+        found = (place.path / name for name in (*UTTERANCES, CONVERSATIONS))
+        return _of_files(place.path.resolve().name, {path.name: Place(str(path)) for path in found if path.exists()}, place.name)
     if place.is_stdin or place.is_remote:
         raise UserError(f"{place.name}: a corpus is read from disk only; download it and give its path")
-    around = {path.name: Place(str(path)) for path in place.path.resolve().parent.iterdir()}
-    others = {CONVERSATIONS: around[CONVERSATIONS]} if place.path.name.startswith(UTTERANCES) and CONVERSATIONS in around else {}
-    first = UTTERANCES[1] if place.head().text.lstrip().startswith(b"[") else UTTERANCES[0]
+    head = place.head()
+    if head.raw.startswith(ZIP) or zipfile.is_zipfile(place.path):
+        return _of_zip(place)
+    beside = place.path.resolve().with_name(CONVERSATIONS)
+    others = {CONVERSATIONS: Place(str(beside))} if place.path.name.startswith(UTTERANCES) and beside.exists() else {}
+    first = UTTERANCES[1] if head.text.lstrip().startswith(b"[") else UTTERANCES[0]
     return _of_files(place.path.resolve().parent.name, {first: place, **others}, place.name)
 
 
@@ -101,7 +105,7 @@ def _of_zip(place: Place) -> Corpus:
 def _numbered(blocks: Iterator[bytes]) -> Iterator[Chunk]:
     """Blocks of bytes as chunks of whole lines."""
     row = 1
-    for data in _whole_lines(_gathered(blocks)):
+    for data in whole_lines(_gathered(blocks)):
         lines = data.count(b"\n") + (not data.endswith(b"\n"))
         yield Chunk(data, row, lines)
         row += lines
@@ -115,9 +119,8 @@ def _gathered(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
 def _as_lines(blocks: Iterator[bytes], name: str) -> Iterator[Chunk]:
     """An array of utterances, each as a line."""
     row = 1
-    values = elements(blocks, name)
-    while some := list(islice(values, _ELEMENTS)):
-        yield Chunk(b"".join(json.dumps(value).encode() + b"\n" for value in some), row, len(some))
+    for some in grouped((json.dumps(value).encode() + b"\n" for value in elements(blocks, name)), _ELEMENTS, len):
+        yield Chunk(b"".join(some), row, len(some))
         row += len(some)
 
 

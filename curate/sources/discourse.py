@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from curate.sources.discourse_post import Topic, row
 from curate.sources.fetching.patience import Patience, SourceDownError
-from curate.sources.fetching.rest import RefusedError, Rest, checked_address, epoch, first_second
+from curate.sources.fetching.rest import RefusedError, Rest, epoch, first_second
 from curate.sources.fetching.walk import Row, Thread, walk
 from curate.sources.requests.discourse import Request
 from curate.sources.source import Page
@@ -40,7 +40,7 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
         SourceDownError: it does not answer.
     """
     keys = {"Api-Key": os.environ.get("DISCOURSE_API_KEY"), "Api-Username": os.environ.get("DISCOURSE_API_USERNAME")}
-    forum = Rest(checked_address(request.site), patience, _PAUSE_S, {name: key for name, key in keys.items() if key})
+    forum = Rest(request.site, patience, _PAUSE_S, {name: key for name, key in keys.items() if key})
     scrape = _Scrape(request, forum, state)
     if request.topics:
         return walk(forum.host, scrape.single_topics, scrape.fetch, state, request.limit)
@@ -56,9 +56,7 @@ class _Scrape:
     def listed_topics(self, place: Any) -> tuple[list[Thread], Any]:
         page = place or 0
         request = self.request
-        scope = (
-            f"/c/{quote(request.category.strip('/'))}/l" if request.category else f"/tag/{quote(request.tag, '')}/l" if request.tag else ""
-        )
+        scope = f"/c/{quote(request.category)}/l" if request.category else f"/tag/{quote(request.tag, '')}/l" if request.tag else ""
         view = "top" if request.top else "latest"
         params: list[tuple[str, str | int]] = [("page", page), ("no_definitions", "true")]
         params += [("period", request.top)] if request.top else []

@@ -87,9 +87,16 @@ class _Scrape:
     def items(self, place: Any) -> tuple[list[Thread], Any]:
         """Items by their ids, a few at a time; the ids that are left are the place in the listing."""
         ids = place or list(self.request.ids) or self.firebase.get(f"/{self.request.listed}stories.json")
-        found = [(number, self.firebase.get(f"/item/{number}.json") or {}) for number in ids[:_ITEMS_AT_ONCE]]
+        found = [(number, self._item(number)) for number in ids[:_ITEMS_AT_ONCE]]
         threads = [Thread(str(number), _comments(item), item) for number, item in found if self._is_in_time(item)]
         return threads, ids[_ITEMS_AT_ONCE:] or None
+
+    def _item(self, number: int) -> dict[str, Any]:
+        """An item of the official API; nothing where it is refused, which `fetch` asks Algolia for."""
+        try:
+            return self.firebase.get(f"/item/{number}.json") or {}
+        except RefusedError:
+            return {}
 
     def _is_in_time(self, item: dict[str, Any]) -> bool:
         """Whether an item is of the days asked for; one without a time is."""

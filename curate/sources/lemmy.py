@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from curate.sources.fetching.patience import Patience, SourceDownError
-from curate.sources.fetching.rest import RefusedError, Rest, checked_address, epoch, first_second
+from curate.sources.fetching.rest import RefusedError, Rest, epoch, first_second
 from curate.sources.fetching.walk import Row, Thread, walk
 from curate.sources.requests.lemmy import SORTS, Request
 from curate.sources.source import Failure, Page
@@ -34,7 +34,7 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
         UserError: there is no such community, the instance is private, or this is no Lemmy.
         SourceDownError: it does not answer.
     """
-    instance = Rest(checked_address(request.instance), patience, _PAUSE_S)
+    instance = Rest(request.instance, patience, _PAUSE_S)
     for number, community in enumerate(request.communities):
         if number < state.get("done", 0):
             continue

@@ -31,24 +31,28 @@ def pages(request: Request, state: dict[str, Any], patience: Patience) -> Iterat
 
     Args:
         state: `threads` and `listed` hold the number of comments of known threads by id, `newest` the newest known comment of users; `done`
-            and `at`, while a scrape is unfinished, the walks that are done and the place in the present one.
+            and `at`, while a scrape is unfinished, the walks that are done and the place in the present one. Walks are named by their keys.
     """
     walks = walks_of(request)
     client = connect(request.site, patience)
     done = state.setdefault("done", [])
     for walk in walks:
-        if walk.name in done:
+        if walk.key in done:
             continue
-        if state.get("at", {}).get("walk") != walk.name:
-            state["at"] = {"walk": walk.name, "after": None, "walked": 0, "last": False, "pending": []}
+        if state.get("at", {}).get("walk") == walk.key:
+            state["at"]["resumed"] = True
+        else:
+            state["at"] = {"walk": walk.key, "after": None, "walked": 0, "last": False, "pending": []}
         failures = []
         try:
             yield from (_comments_of_user if walk.user else _threads)(client, walk, request, state)
         except RefusedError as error:
+            if len(walks) == 1 and state["at"]["walked"]:
+                raise SourceDownError(f"{walk.name}: {error}; what was fetched is kept: run the same command again later") from None
             if len(walks) == 1:
                 raise UserError(f"{walk.name}: {error}; check the name, and whether it is open to the public") from None
             failures.append(Failure(walk.name, str(error)))
-        done.append(walk.name)
+        done.append(walk.key)
         del state["at"]
         yield Page(failures=failures)
     del state["done"]
@@ -64,8 +68,7 @@ def existing(ids: Sequence[str], patience: Patience, site: str | None = None) ->
         ids: with their prefixes, t1_ or t3_.
 
     Raises:
-        UserError: an id is not Reddit's, or the credentials are missing or refused.
-        RefusedError: Reddit does not answer this at all.
+        UserError: an id is not Reddit's, the credentials are missing or refused, or Reddit does not answer this at all.
         SourceDownError: Reddit did not answer for long.
     """
     if odd := next((name for name in ids if not re.fullmatch(r"t[13]_[0-9a-z]+", name)), None):
@@ -73,12 +76,19 @@ def existing(ids: Sequence[str], patience: Patience, site: str | None = None) ->
     client = connect(site, patience)
     for start in range(0, len(ids), BATCH):
         asked = list(ids[start : start + BATCH])
-        posts, _ = rows(_info(client, asked), 0)
+        try:
+            posts, _ = rows(_info(client, asked), 0)
+        except RefusedError as error:
+            raise UserError(f"Reddit does not say which posts still stand: {error}; check what its application may ask for") from None
         yield asked, {post["id"] for post in posts if post["author"] is not None and post["removal"] == "none"}
 
 
 def _next(client: Client, walk: Walk, at: dict[str, Any], limit: int | None) -> tuple[list[Thing], list[Failure]]:
-    """The next page of a walk, after which `at` is moved on; and those of its ids that Reddit does not know."""
+    """The next page of a walk, after which `at` is moved on; and those of its ids that Reddit does not know.
+
+    A page is asked for by the last thing of the one before. Where that went since, nothing comes: a walk that is gone on with begins again.
+    """
+    resumed = at.pop("resumed", False)
     if walk.ids:
         asked = [f"t3_{name}" for name in walk.ids[at["walked"] : at["walked"] + BATCH]]
         things = _info(client, asked)
@@ -89,6 +99,10 @@ def _next(client: Client, walk: Walk, at: dict[str, Any], limit: int | None) -> 
     size = BATCH if limit is None else max(1, min(BATCH, limit - at["walked"]))
     after: dict[str, str | int] = {"after": at["after"]} if at["after"] else {}
     page = listing(client.get(walk.path, **walk.params, **after, limit=size))
+    if resumed and at["after"] and not page.things:
+        at.update(after=None, walked=0)
+        at.pop("newest", None)
+        return _next(client, walk, at, limit)
     # Reddit adds stickied posts to the number it is asked for.
     things = page.things if limit is None else page.things[:size]
     at["walked"] += len(things)
@@ -154,9 +168,12 @@ def _pending(client: Client, at: dict[str, Any], known: dict[str, Any]) -> Itera
 
 
 def _comments_of_user(client: Client, walk: Walk, request: Request, state: dict[str, Any]) -> Iterator[Page]:
-    """A redditor's comments, newest first, down to the newest that is known, unless more are asked for than were."""
+    """A redditor's comments, newest first, down to the newest that is known, unless more are asked for than were.
+
+    Where something of what they answer could not be fetched, they are not known, so that a later scrape asks for them again.
+    """
     at, newest = state["at"], state.setdefault("newest", {})
-    known = newest.get(walk.name)
+    known = newest.get(walk.key)
     if known and known["limit"] is not None and (request.limit is None or request.limit > known["limit"]):
         known = None
     while not at["last"]:
@@ -169,9 +186,11 @@ def _comments_of_user(client: Client, walk: Walk, request: Request, state: dict[
         if known and len(fresh) < len(things):
             at["last"] = True
             at["newest"] = {**at.get("newest", known), "limit": known["limit"]}
-        if at["last"] and "newest" in at:
-            newest[walk.name] = at["newest"]
-        answered, lost = _answered(client, fresh) if request.comments else ([], [])
+        answered, lost, complete = _answered(client, fresh) if request.comments else ([], [], True)
+        if not complete:
+            at["incomplete"] = True
+        if at["last"] and "newest" in at and "incomplete" not in at:
+            newest[walk.key] = at["newest"]
         posts, faults = rows([*fresh, *answered], int(time.time()))
         yield Page(posts, [*failures, *lost, *faults])
 
@@ -180,21 +199,24 @@ def _created(thing: Thing) -> float:
     return float(thing[1].get("created_utc") or 0)
 
 
-def _answered(client: Client, comments: Sequence[Thing]) -> tuple[list[Thing], list[Failure]]:
-    """What comments answer, up to their submissions; up to 100 posts of a generation are one request."""
+def _answered(client: Client, comments: Sequence[Thing]) -> tuple[list[Thing], list[Failure], bool]:
+    """What comments answer, up to their submissions, and whether Reddit told all of it; up to 100 posts of a generation a request."""
     asked = set(map(fullname, comments))
     last, found, lost = list(comments), list[Thing](), list[Failure]()
     for _ in range(GENERATIONS):
         above = dict.fromkeys(record.get(key) for kind, record in last if kind == COMMENT for key in ("parent_id", "link_id"))
         wanted = [name for name in above if name and name not in asked]
         asked.update(wanted)
-        last = [thing for start in range(0, len(wanted), BATCH) for thing in _info(client, wanted[start : start + BATCH])]
         if not wanted:
             break
+        try:
+            last = [thing for start in range(0, len(wanted), BATCH) for thing in _info(client, wanted[start : start + BATCH])]
+        except RefusedError as error:
+            return found, [*lost, Failure(wanted[0], f"what comments answer ({len(wanted)}, from here on): {error}")], False
         found += last
         there = set(map(fullname, last))
         lost += [Failure(name, "a redditor's comment answers it, and it is gone") for name in wanted if name not in there]
-    return found, lost
+    return found, lost, True
 
 
 def _info(client: Client, names: Sequence[str]) -> list[Thing]:

@@ -37,7 +37,7 @@ _REMOVED_BY = {
     "deleted": "author", "author": "author", "content_takedown": "legal", "copyright_takedown": "legal",
 }  # fmt: skip
 
-_TEXT_MARKERS = (
+TEXT_MARKERS = (
     (r"^\[ ?deleted( by user)? ?\]$", "author"),
     (r"^\[ ?removed ?\]$", "moderator"),
     (r"^\[ ?removed by reddit (in response to|due to) a (copyright|legal).*\]$", "legal"),
@@ -45,12 +45,18 @@ _TEXT_MARKERS = (
 )
 """What stands in the place of a removed text, without regard to case."""
 
-_TITLE_MARKERS = ((r"^\[ ?deleted by user ?\]$", "author"), (r"^\[ ?removed by reddit ?\]$", "admin"))
+TITLE_MARKERS = ((r"^\[ ?deleted by user ?\]$", "author"), (r"^\[ ?removed by reddit ?\]$", "admin"))
 """What Reddit writes in the place of a title; a bare [removed] there is a member's joke."""
 
 _REMOVED_LATER = r'"(was_deleted_later|was_initially_deleted)": ?true|"removal_type": ?"'
 """In `_meta`, what the second retrieval found."""
 
+
+_BASE_36 = r"^[0-9a-z]+$"
+"""Ids without their prefix, in every era."""
+
+_SHOWN = 40
+"""Characters of what is no id in a reason."""
 
 _MARKS = ("body", "selftext", "link_id", "title")
 
@@ -99,6 +105,7 @@ def fault(records: pl.DataFrame) -> pl.Series:
     comment = pl.col("body").is_not_null() | pl.col("link_id").is_not_null()
     reasons = (
         pl.when(pl.col("id").fill_null("") == "").then(pl.lit("no id")),
+        pl.when(~_own_id().str.contains(_BASE_36)).then(pl.format("no id of Reddit's: {}", pl.col("id").str.slice(0, _SHOWN))),
         pl.when(~comment & pl.col("title").is_null()).then(pl.lit("neither a comment (body) nor a submission (title)")),
         pl.when(comment & (pl.col("link_id").fill_null("") == "")).then(pl.lit("a comment without its thread (link_id)")),
     )
@@ -113,7 +120,7 @@ def to_posts(records: pl.DataFrame, file: str) -> pl.DataFrame:
         file: what to write as `source_file`.
     """
     comment = pl.col("link_id").is_not_null()
-    own_id = pl.col("id").str.strip_prefix("t1_").str.strip_prefix("t3_")
+    own_id = _own_id()
     records = records.with_columns(_text(pl.when(comment).then(pl.col("body")).otherwise(pl.col("selftext"))).alias("body"))
     content = pl.col("body")
     author = pl.col("author")
@@ -149,16 +156,21 @@ def to_posts(records: pl.DataFrame, file: str) -> pl.DataFrame:
     return records.select(columns[name].cast(dtype).alias(name) for name, dtype in POSTS.items())
 
 
+def _own_id() -> pl.Expr:
+    return pl.col("id").str.strip_prefix("t1_").str.strip_prefix("t3_")
+
+
 def _fullname(link: pl.Expr) -> pl.Expr:
     return "t3_" + link.str.strip_prefix("t3_")
 
 
 def _parent() -> pl.Expr:
-    """The parent's id; some records of 2024 hold it as the number whose base 36 the id is."""
-    parent = pl.col("parent_id")
+    """The parent's id, null where there is none; some records of 2024 hold it as the number whose base 36 the id is."""
+    parent = pl.when(~pl.col("parent_id").is_in(["", "0"])).then(pl.col("parent_id"))
     number = parent.str.contains(r"^[0-9]{1,19}$")
     decoded = pl.when(number).then(parent).map_elements(lambda digits: "t1_" + _base36(int(digits)), return_dtype=pl.String)
-    return pl.when(number).then(decoded).otherwise(pl.when(parent != "").then(parent))
+    prefix = pl.when(parent == pl.col("link_id").str.strip_prefix("t3_")).then(pl.lit("t3_")).otherwise(pl.lit("t1_"))
+    return pl.when(number).then(decoded).when(parent.str.contains(_BASE_36)).then(prefix + parent).otherwise(parent)
 
 
 def _base36(number: int) -> str:
@@ -166,7 +178,7 @@ def _base36(number: int) -> str:
     while number:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return digits or "0"
+    return digits
 
 
 def _time(value: pl.Expr) -> pl.Expr:
@@ -214,8 +226,8 @@ def _removal(content: pl.Expr) -> pl.Expr:
     reasons = [
         pl.when(pl.col("removal_reason") == "legal").then(pl.lit("legal")),
         pl.col("removed_by_category").replace_strict(_REMOVED_BY, default="unknown", return_dtype=pl.String),
-        *(pl.when(text.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TEXT_MARKERS),
-        *(pl.when(title.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in _TITLE_MARKERS),
+        *(pl.when(text.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in TEXT_MARKERS),
+        *(pl.when(title.str.contains(f"(?i){pattern}")).then(pl.lit(removal)) for pattern, removal in TITLE_MARKERS),
         pl.when(pl.col("_meta").str.contains(_REMOVED_LATER)).then(pl.lit("unknown")),
     ]
     known = [reasons[0], pl.when(pl.col("removed_by_category").is_not_null()).then(reasons[1]), *reasons[2:]]

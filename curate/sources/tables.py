@@ -156,7 +156,7 @@ def _of_reddit(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _pairs(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """Two posts for each row: the prompt, and the text that answers it. What else a row says is said of the answer."""
-    rows = rows.with_columns((pl.col("id") if "id" in rows.columns else made_up(key)).alias("pair"))
+    rows = rows.with_columns((rows["id"] if "id" in rows.columns else made_up(rows, key)).alias("pair"))
     common = [name for name in ("community", "created_at", "retrieved_at", "nsfw") if name in rows.columns]
     root = pl.col("pair") + "_1"
     prompts = rows.select(

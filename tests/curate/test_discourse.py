@@ -365,7 +365,7 @@ def test_the_command(forum: Discourse, tmp_path: Path, monkeypatch: pytest.Monke
     command = ["scrape", "discourse", forum.address, "--category", "kettles", "--since", "2023-11-14", "--limit", "2", "--quiet"]
     result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "posts")])
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"fetched 2 posts: 2 new, 0 newer than what was there; {tmp_path / 'posts'} holds 2\n"
+    assert result.stdout == f"fetched 2 posts; {tmp_path / 'posts'} holds 2 (2 new, 0 newer than before)\n"
     result = CliRunner().invoke(main, [*command, "--tag", "iron", "--out", str(tmp_path / "posts")])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "lorum: discourse: ask for a category (--category) or a tag (--tag), not for both\n"

@@ -17,16 +17,18 @@ from curate import store
 from curate.cli import main
 from curate.engine import alone, made_by, report_of, silent
 from curate.forget import forget
+from curate.forgetting.asking import Asked
 from curate.forgetting.forgotten import Forgotten
-from curate.forgetting.lists import read_list
+from curate.forgetting.lists import check_id, read_list
 from curate.forgetting.plan import Removed
-from curate.gather import Gathered, import_files
+from curate.gather import Gathered, import_files, import_table
 from curate.journal import JournalWriter, journal_folder, segments
 from curate.judge import judge_posts
 from curate.samples import Sampled, make_samples
 from curate.scrape import scrape
 from curate.sources.fetching.patience import Patience, SourceDownError
 from curate.sources.reddit_api import Request
+from curate.sources.source import Failure
 from curate.splits import SPLITS
 from filters.catalogue import build_rules
 from filters.scores import score_texts
@@ -44,7 +46,7 @@ SECRET = "zarzuela"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScrapeRequest:
     """The request of a scrape."""
 
     limit: int | None = None
@@ -123,8 +125,8 @@ def test_a_post_goes_from_everywhere_and_samples_go_that_hold_it_as_reply_or_con
     assert report_of(run / "judged", "judged")["posts"] == report_of(run / "judged", "judged")["target"]["kept"] == 7
     # d and f lost a turn before them, and count with those that have none.
     assert Sampled(**report_of(run / "samples", "samples")) == Sampled(7, 2, 2, 3, 3, 0, 0)
-    assert (made_by(run / "posts"), made_by(run / "judged")) == made[:2]
-    assert str(made_by(run / "samples")).startswith(f"{made[2]}-")
+    after = made_by(run / "posts"), made_by(run / "judged"), made_by(run / "samples")
+    assert [str(now).startswith(f"{before}-") for now, before in zip(after, made, strict=True)] == [True] * 3
 
 
 def test_a_turn_too_far_up_to_be_in_the_sample_leaves_it(run: Path) -> None:
@@ -134,7 +136,8 @@ def test_a_turn_too_far_up_to_be_in_the_sample_leaves_it(run: Path) -> None:
 
 def test_an_author_goes_in_any_case_and_stays_away(run: Path, comment: Make, dump: Dump) -> None:
     removed = forget(run, authors=["u/MABEL"])
-    assert removed == replace(NOTHING, posts=3, judged=3, samples={"train": 4, "validation": 0, "test": 0}, rejects=1)
+    # A rejected line that was cut before its author may be theirs.
+    assert removed == replace(NOTHING, posts=3, judged=3, samples={"train": 4, "validation": 0, "test": 0}, rejects=2)
     assert files_with(SECRET, run) == []
     assert files_with("abel", run) == []
     later = dump(comment("new", author="mabel"), comment("n2", author="someone"), name="later.ndjson")
@@ -175,15 +178,85 @@ def test_a_prefix_may_be_left_out_unless_a_comment_and_a_submission_share_the_id
 def test_what_lies_elsewhere_goes_too_even_after_the_posts_went(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "judged", tmp_path / "other" / "judged")
     shutil.copytree(run / "samples", tmp_path / "other samples")
-    first = forget(run / "posts", ["t1_c"])
+    (run / "posts").rename(run / "gathered")
+    first = forget(run / "gathered", ["t1_c"])
     assert (first.posts, first.judged, first.samples["train"]) == (1, 0, 0)
+    assert first.beside == (str(run / "judged"), str(run / "samples"))
     # The posts that told what d and f answer are gone, but d tells it itself.
-    second = forget(run / "posts", ["t1_c"], also=[tmp_path / "other samples"])
+    second = forget(run / "gathered", ["t1_c"], also=[tmp_path / "other samples"])
     assert (second.posts, second.samples["train"], second.before) == (0, 3, 1)
     assert sample_ids(tmp_path / "other samples")["train"] == ["t1_a", "t1_b", "t1_e"]
-    third = forget(run / "posts", ["t1_c"], also=[tmp_path / "other" / "judged"])
+    third = forget(run / "gathered", ["t1_c"], also=[tmp_path / "other" / "judged"])
     assert (third.judged, files_with(SECRET, tmp_path / "other" / "judged")) == (1, [str(Path("bucket=0000/part-0000.parquet"))])
     assert ids(tmp_path / "other" / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
+
+
+def judge(posts: Path, out: Path) -> None:
+    judge_posts(posts, out, build_rules({"toxicity": False}), out.parent / "scores")
+
+
+def render(judged: Path, out: Path, max_turns: int = 3) -> None:
+    make_samples(judged, out, load_template("speakers"), max_turns=max_turns, shares=(1, 0, 0), seed=0)
+
+
+def test_what_lies_beside_a_folder_called_posts_is_cleared_with_it_and_not_made_again(run: Path) -> None:
+    removed = forget(run / "posts", ["t1_c"])
+    assert (removed.posts, removed.judged, removed.samples["train"], removed.beside) == (1, 1, 3, ())
+    assert ids(run / "posts") == ids(run / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
+    tables = {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")}
+    judge(run / "posts", run / "judged")
+    render(run / "judged", run / "samples")
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")} == tables
+    # Made anew, samples may be others than those that were cleared: here of f, which lost only what stood before it.
+    made = made_by(run / "samples")
+    render(run / "judged", run / "samples", max_turns=4)
+    render(run / "judged", run / "samples")
+    assert made_by(run / "samples") != made
+
+
+def test_what_lies_elsewhere_is_out_of_date_once_its_posts_were_cleared(run: Path, comment: Make, dump: Dump) -> None:
+    (run / "posts").rename(run / "gathered")
+    removed = forget(run / "gathered", authors=["mabel"])
+    assert removed.beside == (str(run / "judged"), str(run / "samples"))
+    assert files_with(SECRET, run / "judged") != []
+    judge(run / "gathered", run / "judged")
+    render(run / "judged", run / "samples")
+    assert files_with(SECRET, run) == []
+    assert sample_ids(run / "samples")["train"] == ["t1_a", "t1_b", "t1_f"]
+
+
+def test_a_folder_that_comes_back_to_the_same_files_stays_another_than_before(run: Path, tmp_path: Path, comment: Make, dump: Dump) -> None:
+    (run / "posts").rename(run / "gathered")
+    forget(run / "gathered", ["t1_c"])
+    import_files([tmp_path / "court.ndjson", dump(comment("g"), name="more.ndjson")], run / "gathered")
+    import_files([tmp_path / "court.ndjson"], run / "gathered")
+    judge(run / "gathered", run / "judged")
+    assert ids(run / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
+
+
+def test_samples_made_anew_with_more_of_a_post_since_a_kill_lose_it(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render(run / "judged", run / "samples", max_turns=2)
+    with monkeypatch.context() as patched:
+        patched.setattr("curate.forget.remove", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            forget(run, ["t1_c"])
+    render(run / "judged", run / "samples", max_turns=4)
+    assert forget(run, ["t1_c"]).samples["train"] == 3
+    assert sample_ids(run / "samples")["train"] == ["t1_a", "t1_b", "t1_e"]
+
+
+@pytest.mark.parametrize(("trained", "same", "named"), [(True, True, False), (True, False, True), (False, True, True)])
+def test_an_adapter_that_may_have_seen_a_post_is_named(run: Path, trained: bool, same: bool, named: bool) -> None:
+    (run / "adapter").mkdir()
+    (run / "adapter" / "adapter_config.json").write_text("{}")
+    made = made_by(run / "samples") if same else "of another recipe"
+    stages = {"format": {"fingerprint": made}, **({"train": {}} if trained else {})}
+    (run / "run.json").write_text(json.dumps({"lorum": "0", "name": "court", "stages": stages, "started": ""}))
+    train = run / "samples" / "train.parquet"
+    pl.read_parquet(train).filter(pl.col("id") != "t1_f").write_parquet(train)  # of f there is no sample now
+    removed = forget(run, ["t1_f"], dry_run=True)
+    assert (removed.adapters, removed.older_adapters) == ((), (str(run / "adapter"),) if named else ())
+    assert forget(run, ["t1_nowhere"], dry_run=True).older_adapters == ()
 
 
 def test_an_adapter_is_named_if_samples_of_its_training_went(run: Path, tmp_path: Path) -> None:
@@ -231,7 +304,7 @@ def journal(tmp_path: Path) -> Path:
     posts = tmp_path / "scraped"
     record = {"thread_id": "hn_ka", "kind": "comment", "source": "hackernews", "parent_id": "hn_ka"}
     texts = {"hn_ka": "Tea?", "hn_kb": f"No {SECRET}.", "hn_kc": f"A {SECRET}, é."}
-    writer = JournalWriter(posts, "hackernews", Asked())
+    writer = JournalWriter(posts, "hackernews", ScrapeRequest())
     writer.append([{"id": name, "author": name.upper(), "text": text, **record} for name, text in texts.items()], [])
     writer.close(finished=True)
     import_files(segments(posts), posts, add=True)
@@ -240,16 +313,17 @@ def journal(tmp_path: Path) -> Path:
 
 def test_a_scraped_post_goes_from_the_journal_and_the_next_scrape_reads_no_old_segment_again(journal: Path) -> None:
     (segment,) = segments(journal)
-    before, made = segment.stat(), made_by(journal)
+    before = segment.stat()
     parts = {path: path.stat().st_ino for path in journal.rglob("*.parquet")}
     assert forget(journal, ["hn_kb"], ["HN_kc"]) == replace(NOTHING, posts=2, journal=2)
     assert files_with(SECRET, journal.parent) == []
     assert (segment.stat().st_size, segment.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     assert segment.read_bytes().count(b"\n") == 4
+    made = made_by(journal)
     again = import_files(segments(journal), journal, add=True)
     assert (again.lines, again.posts, again.forgotten, made_by(journal)) == (3, 1, 2, made)
     assert {path for path in parts if path.exists()} == set(parts)
-    writer = JournalWriter(journal, "hackernews", Asked())
+    writer = JournalWriter(journal, "hackernews", ScrapeRequest())
     writer.append([{"id": "hn_kd", "thread_id": "hn_ka", "kind": "comment", "source": "hackernews", "text": "Milk."}], [])
     writer.close(finished=True)
     more = import_files(segments(journal), journal, add=True)
@@ -273,13 +347,39 @@ def test_what_a_killed_scrape_left_unsaved_goes_with_the_rest(journal: Path) -> 
 
 
 def test_a_newer_record_without_its_author_is_known_by_the_journal(journal: Path) -> None:
-    writer = JournalWriter(journal, "hackernews", Asked())
+    writer = JournalWriter(journal, "hackernews", ScrapeRequest())
     newer = {"id": "hn_kb", "thread_id": "hn_ka", "kind": "comment", "source": "hackernews", "text": SECRET, "retrieved_at": 1}
     writer.append([newer], [])
     writer.close(finished=True)
     import_files(segments(journal), journal, add=True)
     assert forget(journal, authors=["hn_kb"]) == replace(NOTHING, posts=1, journal=2)
     assert "hn_kb" not in ids(journal)
+
+
+def test_a_forgotten_author_is_not_in_what_scrapes_remember(tmp_path: Path) -> None:
+    posts = tmp_path / "scraped"
+    writer = JournalWriter(posts, "reddit", Request(users=("Mabel", "odo")))
+    record = {"thread_id": "t3_s", "kind": "comment", "source": "reddit", "text": "Tea."}
+    writer.append([{"id": "t1_a", "author": "Mabel", **record}, {"id": "t1_b", "author": "odo", **record}], [])
+    writer.scrape.state |= {
+        "threads": {"s": 2},
+        "newest": {"u/Mabel": {"id": "t1_a"}, "u/odo": {"id": "t1_b"}},
+        "done": ["u/Mabel"],
+        "at": {"walk": "u/mabel", "after": None, "walked": 1},
+    }
+    writer.append([], [Failure("u/Mabel", "not found"), Failure("t1_z", "it answers u/mabel, and is gone"), Failure("u/odo", "not found")])
+    writer.close(finished=True)
+    import_files(segments(posts), posts)
+    (path,) = journal_folder(posts).glob("*.json")
+    before = json.loads(path.read_text())
+    forget(posts, authors=["mabel"])
+    assert [name for name in files_with("abel", tmp_path) if "lock" not in name] == []
+    assert json.loads(path.read_text()) == {
+        **before,
+        "request": {**before["request"], "users": ["odo"]},
+        "state": {"threads": {"s": 2}, "newest": {"u/odo": {"id": "t1_b"}}, "done": [], "at": {"after": None, "walked": 1}},
+        "failures": [{"what": "u/odo", "reason": "not found"}],
+    }
 
 
 def test_scores_go_by_their_texts(run: Path, tmp_path: Path) -> None:
@@ -381,9 +481,36 @@ def test_a_removal_list_may_be_of_any_usual_form(tmp_path: Path, name: str) -> N
     assert list(read_list(path)) == ["t1_c", "t3_s2"]
 
 
+ODD = ("a b", "#7", "é1", "_q", "https://forum.example/t/7")
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_whatever_a_table_calls_its_posts_can_be_forgotten(tmp_path: Path, listed: bool) -> None:
+    rows = [{"id": name, "thread_id": "tea", "text": f"Says {number}."} for number, name in enumerate([*ODD, "plain"])]
+    import_table(pl.DataFrame(rows), tmp_path / "posts")
+    (tmp_path / "list").write_text("\n".join(["# who asked", *ODD]) if listed else "", encoding="utf-8")
+    removed = forget(tmp_path / "posts", () if listed else ODD, lists=[tmp_path / "list"])
+    assert (removed.posts, removed.unknown, ids(tmp_path / "posts")) == (5, (), ["plain"])
+    assert forget(tmp_path / "posts", ODD).before == 5
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://www.reddit.com/r/KettleCourt/comments/1abcd2/some_kettle/", "t3_1abcd2"),
+        ("https://old.reddit.com/r/KettleCourt/comments/1abcd2/some_kettle/k3x/?context=3", "t1_k3x"),
+        ("reddit.com/comments/1abcd2", "t3_1abcd2"),
+        ("https://redd.it/1abcd2", "t3_1abcd2"),
+    ],
+)
+def test_an_address_of_reddit_is_the_id_of_its_post(address: str, name: str) -> None:
+    assert check_id(address, "id") == name
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (b"https://forum.example/t/7\n", "row 1: found 'https://forum.example/t/7', expected the id of a post"),
         (b"t1_c\nwho wrote this\n", "row 2: found 'who wrote this', expected the id of a post, such as t1_abc12 or t3_abc12"),
         (b"when,who\n1,2\n", "row 1: a table without a column of ids, found when, who; name one of them id"),
         (b"id,who\nt1_c,2\n,x\n", "row 3: found '', expected the id of a post"),
@@ -445,6 +572,79 @@ def test_answers_that_are_too_old_are_asked_for_again(run: Path, reddit: list[li
     os.utime(answers, (1, 1))
     assert forget(run, ask="reddit").posts == 2
     assert len(reddit) == 3 + 1 + 4
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int, str], bool]], list[list[str]]]:
+    """Puts in Reddit's place what says by the number of the call, from 0, and an id whether it stands; gives the calls made."""
+    import curate.sources.reddit_api
+
+    def put(stands: Callable[[int, str], bool]) -> list[list[str]]:
+        calls: list[list[str]] = []
+
+        def existing(names: Sequence[str], patience: Any, site: str | None = None) -> Iterator[tuple[list[str], set[str]]]:
+            calls.append(list(names))
+            yield calls[-1], {name for name in names if stands(len(calls) - 1, name)}
+
+        monkeypatch.setattr(curate.sources.reddit_api, "existing", existing)
+        return calls
+
+    return put
+
+
+def test_a_source_that_says_that_all_is_gone_is_not_believed_without_a_yes(
+    run: Path, answering: Callable[..., list[list[str]]], contents: Callable[[Path], dict[str, bytes]]
+) -> None:
+    calls, names = answering(lambda call, name: False), ids(run / "posts")
+    before = contents(run / "posts")
+    refused = lorum("forget", run, "--ask", "reddit", "--quiet")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "lorum: reddit: 8 of 8 posts are gone there, asked twice, which may be a fault of reddit or of the credentials; nothing was "
+        "removed: look with --dry-run, and give --yes to forget them\n",
+    )
+    assert (calls, contents(run / "posts")) == ([names, names], before)
+    assert lorum("forget", run, "--ask", "reddit", "--dry-run", "--quiet").stdout.startswith("asked about 8 posts\nwould remove 8 posts\n")
+    assert contents(run / "posts") == before
+    assert forget(run, ask="reddit", yes=True).posts == 8
+    assert ids(run / "posts") == []
+
+
+def test_a_source_that_was_wrong_for_a_while_is_asked_once_more(run: Path, answering: Callable[..., list[list[str]]]) -> None:
+    calls = answering(lambda call, name: call > 0 and name != "t1_c")
+    removed = forget(run, ask="reddit")
+    assert (removed.posts, removed.asked, len(calls)) == (1, 8, 2)
+
+
+@pytest.mark.parametrize(("posts", "gone", "suspicious"), [(19, 18, False), (20, 10, False), (20, 11, True), (3, 3, True), (0, 0, False)])
+def test_most_posts_do_not_go_unnoticed(posts: int, gone: int, suspicious: bool) -> None:
+    assert Asked(tuple(map(str, range(gone))), posts).is_suspicious() is suspicious
+
+
+def test_reddit_that_does_not_answer_this_is_told_in_one_line(run: Path, answering: Callable[..., list[list[str]]]) -> None:
+    from curate.sources.reddit.client import RefusedError
+
+    def refuse(call: int, name: str) -> bool:
+        raise RefusedError("may not be seen (HTTP 403)")
+
+    answering(refuse)
+    done = lorum("forget", run, "--ask", "reddit", "--quiet")
+    said = "lorum: reddit does not say which posts still stand: may not be seen (HTTP 403); nothing was removed\n"
+    assert (done.exit_code, done.stderr) == (2, said)
+
+
+def test_reddits_posts_of_a_corpus_are_asked_about_and_others_counted(tmp_path: Path, answering: Callable[..., list[list[str]]]) -> None:
+    posts = [("t1_a", "reddit"), ("t1_b", "convokit"), ("ck_tea_1", "convokit"), ("t1_c", "table"), ("hn_1", "hackernews")]
+    writer = JournalWriter(tmp_path / "posts", "any", ScrapeRequest())
+    record = {"thread_id": "t3_s", "kind": "comment", "text": "Tea."}
+    writer.append([{"id": name, "source": source, **record} for name, source in posts], [])
+    writer.close(finished=True)
+    import_files(segments(tmp_path / "posts"), tmp_path / "posts")
+    calls = answering(lambda call, name: name != "t1_b")
+    removed = forget(tmp_path / "posts", ask="reddit")
+    assert (calls, removed.posts, removed.asked, removed.not_asked) == ([["t1_a", "t1_b"]], 1, 2, 3)
+    told = lorum("forget", tmp_path / "posts", "--ask", "reddit", "--yes", "--quiet").stdout.splitlines()
+    assert told[:2] == ["asked about 1 post", "not asked about 3 posts, of other sources or with ids that are not Reddit's"]
 
 
 def test_what_is_gone_at_reddit_goes_here_and_a_scrape_goes_on_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -284,6 +284,23 @@ def test_another_site(site: HackerNews) -> None:
     assert str(error.value) == "Hacker News: answers in another shape than its API (KeyError('hits')); is this the address of such a forum?"
 
 
+def test_a_search_that_is_refused(site: HackerNews) -> None:
+    site.faults = [Fault("/search_by_date", 403)]
+    with pytest.raises(UserError) as error:
+        scrape(site, search="")
+    assert str(error.value) == (
+        f"{site.host}/api/v1/search_by_date: HTTP 403 (text/html); Hacker News does not show this: "
+        "check its name, and whether it is open to the public"
+    )
+
+
+def test_an_item_that_one_api_refuses_comes_from_the_other(site: HackerNews) -> None:
+    site.faults = [Fault("/v0/item/1", 403)]
+    found = scrape(site, ids=(1, 6))
+    assert sorted(ids(found)) == ["hn_1", "hn_2", "hn_3", "hn_4", "hn_6"]
+    assert [failure for page in found for failure in page.failures] == []
+
+
 def test_the_command(site: HackerNews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hackernews, "_PAUSE_S", 0)
     site.faults = [Fault("/items/5", 200, b"[]", "application/json")]
@@ -291,7 +308,7 @@ def test_the_command(site: HackerNews, tmp_path: Path, monkeypatch: pytest.Monke
     result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "posts"), "--quiet"])
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        f"fetched 4 posts: 4 new, 0 newer than what was there; {tmp_path / 'posts'} holds 4",
+        f"fetched 4 posts; {tmp_path / 'posts'} holds 4 (4 new, 0 newer than before)",
         "  failed: thread 5: Hacker News: an answer of another shape than the API's "
         "(AttributeError(\"'list' object has no attribute 'get'\"))",
     ]

@@ -301,4 +301,4 @@ def test_the_command(instance: Lemmy, tmp_path: Path, monkeypatch: pytest.Monkey
     command = ["scrape", "lemmy", instance.address, "tea", "--limit", "2", "--quiet", "--out", str(tmp_path / "posts")]
     result = CliRunner().invoke(main, command)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"fetched 2 posts: 2 new, 0 newer than what was there; {tmp_path / 'posts'} holds 2\n"
+    assert result.stdout == f"fetched 2 posts; {tmp_path / 'posts'} holds 2 (2 new, 0 newer than before)\n"

@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +323,39 @@ def test_a_second_run_fetches_only_what_is_new(reddit: Reddit, forum: Forum, pat
     assert reddit.paths() == ["/r/KettleCourt/new"]
 
 
+def test_a_listing_whose_last_thread_went_meanwhile_begins_again(reddit: Reddit, forum: Forum, patience: Patience) -> None:
+    for number in range(150):
+        forum.submit(f"x{number}", subreddit="TeaTime")
+    request, state = Request(subreddits=("TeaTime",), comments=False), dict[str, Any]()
+    first = next(pages(request, state, patience))
+    state = json.loads(json.dumps(state))
+    del forum.submissions[state["at"]["after"].removeprefix("t3_")]
+    reddit.requests.clear()
+    rest = list(pages(request, state, patience))
+    assert ids([first, *rest]) == [f"t3_x{number}" for number in reversed(range(150))]
+    assert [params.get("after") for _, path, params in reddit.requests if path == "/r/TeaTime/new"] == ["t3_x50", None, "t3_x49"]
+
+
+def test_a_redditors_comments_begin_again_when_the_last_one_went(reddit: Reddit, forum: Forum, patience: Patience) -> None:
+    for number in range(150):
+        forum.reply(f"u{number}", "s1", author="ada")
+    request, state = Request(users=("Ada",), comments=False), dict[str, Any]()
+    next(pages(request, state, patience))
+    state = json.loads(json.dumps(state))
+    del forum.comments["u50"]
+    forum.reply("v0", "s1", author="ada")
+    rest = list(pages(request, state, patience))
+    assert set(ids(rest)) == {"t1_v0", *(f"t1_u{number}" for number in range(150))} - {"t1_u50"}
+    assert state["newest"]["u/ada"]["id"] == "t1_v0"
+
+
+def test_a_scrape_goes_on_whatever_the_case_of_its_names(reddit: Reddit, patience: Patience) -> None:
+    state: dict[str, Any] = {}
+    first = list(islice(pages(COURT, state, patience), 2))
+    rest = list(pages(Request(subreddits=("/r/kettlecourt/",)), json.loads(json.dumps(state)), patience))
+    assert Counter(ids([*first, *rest])) == Counter(ALL)
+
+
 # Waits and failures
 
 
@@ -347,6 +381,31 @@ def test_what_is_busy_is_waited_out_with_a_countdown(
     assert told[0][0].startswith(f"waiting: {why}")
     assert [second for _, second, _ in told] == list(range(told[0][2] + 1))
     assert sum(waits) == pytest.approx(waited) if waited else 1.5 <= sum(waits) <= 2.5
+
+
+@pytest.mark.parametrize("asked", ["0", "inf"])
+def test_a_wait_that_means_nothing_grows_by_itself(reddit: Reddit, patience: Patience, waits: list[float], asked: str) -> None:
+    reddit.faults.append(Fault("/r/", times=2, status=429, headers={"Retry-After": asked, "x-ratelimit-reset": asked}))
+    assert set(ids(list(pages(COURT, {}, patience)))) == ALL
+    assert 1.5 + 3 <= sum(waits) <= 2.5 + 5
+
+
+@pytest.mark.parametrize("header", ["Retry-After", "x-ratelimit-reset"])
+def test_a_wait_of_a_year_is_not_waited_for(reddit: Reddit, patience: Patience, waits: list[float], header: str) -> None:
+    reddit.faults.append(Fault("/r/", status=429, headers={header: "31536000"}))
+    with pytest.raises(SourceDownError) as down:
+        list(pages(COURT, {}, patience))
+    assert str(down.value) == (
+        "Reddit's rate limit (HTTP 429): asks to wait for 31,536,000 s; what was fetched is kept: run the same command again then"
+    )
+    assert waits == []
+
+
+def test_a_rate_limit_of_a_year_is_not_waited_for(reddit: Reddit, patience: Patience, waits: list[float]) -> None:
+    reddit.rate = (0, 100, 31_536_000)
+    with pytest.raises(SourceDownError, match="Reddit's rate limit: asks to wait for 31,5"):
+        list(pages(COURT, {}, patience))
+    assert waits == []
 
 
 def test_the_rate_limit_is_kept_and_its_waits_are_shown(reddit: Reddit, patience: Patience, waits: list[float], told: list[Any]) -> None:
@@ -403,6 +462,21 @@ def test_two_threads_in_a_row_without_an_answer_stop_the_scrape_which_goes_on_la
     run += list(pages(COURT, state, patience))
     assert set(ids(run)) == ALL - {"t1_d"}
     assert set(ids(list(pages(COURT, state, patience)))) == {"t3_s3", "t1_d"}
+
+
+def test_a_listing_refused_in_its_middle_keeps_what_came_and_goes_on_later(reddit: Reddit, forum: Forum, tmp_path: Path) -> None:
+    for number in range(150):
+        forum.submit(f"x{number}", subreddit="TeaTime")
+    reddit.faults.append(Fault("/r/TeaTime", status=403, skip=1))
+    done = lorum("TeaTime", "--no-comments", "--out", tmp_path / "posts")
+    assert done.exit_code != 0
+    assert done.stderr.endswith(
+        "r/TeaTime: may not be seen (private, quarantined or banned) (HTTP 403); "
+        "what was fetched is kept: run the same command again later\n"
+    )
+    assert pl.read_parquet(tmp_path / "posts" / "**" / "*.parquet").height == 100
+    assert lorum("TeaTime", "--no-comments", "--out", tmp_path / "posts").exit_code == 0
+    assert pl.read_parquet(tmp_path / "posts" / "**" / "*.parquet").height == 150
 
 
 def test_an_answer_that_is_no_json_is_asked_for_again(reddit: Reddit, patience: Patience, told: list[Any]) -> None:
@@ -524,6 +598,19 @@ def test_a_redditors_comments_come_with_what_they_answer(reddit: Reddit, forum: 
     assert failures(run) == [Failure("t1_b", "a redditor's comment answers it, and it is gone")]
 
 
+def test_comments_come_though_what_they_answer_is_refused_and_come_again(reddit: Reddit, forum: Forum, patience: Patience) -> None:
+    forum.reply("e", "s2", parent="c", author="ada")
+    reddit.faults.append(Fault("/api/info", status=403, skip=1))
+    request, state = Request(users=("ada",)), dict[str, Any]()
+    run = list(pages(request, state, patience))
+    assert ids(run) == ["t1_e", "t1_c", "t3_s2"]
+    assert failures(run) == [
+        Failure("t1_b", "what comments answer (1, from here on): may not be seen (private, quarantined or banned) (HTTP 403)")
+    ]
+    assert ids(list(pages(request, state, patience))) == ["t1_e", "t1_c", "t3_s2", "t1_b", "t1_a"]
+    assert ids(list(pages(request, state, patience))) == []
+
+
 def test_a_redditors_comments_stop_at_the_first_known_one(reddit: Reddit, forum: Forum, patience: Patience) -> None:
     for number in range(250):
         forum.reply(f"u{number}", "s1", author="ada")
@@ -560,19 +647,12 @@ def test_single_threads_by_id_and_address(reddit: Reddit, patience: Patience) ->
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (Request(), "nothing to scrape: name a subreddit, a search, a user or a thread"),
-        (Request(subreddits=("kettle court",)), "'kettle court' is no name of a subreddit; it is written like r/name or name"),
-        (Request(users=("a/b",)), "'a/b' is no name of a redditor"),
-        (Request(threads=("https://www.reddit.com/r/KettleCourt/",)), "is no thread's id or address"),
-        (Request(subreddits=("a1",), sort="relevance"), "sort 'relevance' is none of a subreddit: hot, new, top, rising, controversial"),
-        (Request(search="x", sort="rising"), "sort 'rising' is none of a search: relevance, hot, top, new, comments"),
-        (Request(subreddits=("a1",), time="decade"), "time 'decade' is none of: hour, day, week, month, year, all"),
         (Request(subreddits=("NoSuchCourt",)), r"r/NoSuchCourt: does not exist \(HTTP 302\); check the name"),
         (Request(subreddits=("Private",)), r"r/Private: may not be seen \(private, quarantined or banned\) \(HTTP 403\)"),
         (Request(users=("nobody",)), r"u/nobody: not found \(HTTP 404\)"),
     ],
 )
-def test_what_cannot_be_asked_for(reddit: Reddit, patience: Patience, request_: Request, message: str) -> None:
+def test_what_is_not_there(reddit: Reddit, patience: Patience, request_: Request, message: str) -> None:
     reddit.hidden["Private"] = 403
     with pytest.raises(UserError, match=message):
         list(pages(request_, {}, patience))
@@ -603,6 +683,16 @@ def test_existing_asks_a_hundred_at_a_time(reddit: Reddit, forum: Forum, patienc
     assert reddit.paths() == ["/api/info/"] * 2
 
 
+def test_existing_that_is_refused(reddit: Reddit, patience: Patience) -> None:
+    reddit.faults.append(Fault("/api/info", status=403))
+    with pytest.raises(UserError) as error:
+        list(existing(["t1_a"], patience))
+    assert str(error.value) == (
+        "Reddit does not say which posts still stand: may not be seen (private, quarantined or banned) (HTTP 403); "
+        "check what its application may ask for"
+    )
+
+
 def test_existing_knows_ids_of_reddit_only(reddit: Reddit, patience: Patience) -> None:
     with pytest.raises(UserError, match=r"hn_1: not the id of a comment \(t1_…\) or submission \(t3_…\) of Reddit"):
         list(existing(["t1_a", "hn_1"], patience))
@@ -620,7 +710,7 @@ def test_the_command_fetches_and_then_only_what_is_new(reddit: Reddit, forum: Fo
     done = lorum("KettleCourt", "--limit", "3", "--out", tmp_path / "posts")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
-        f"fetched 6 posts: 6 new, 0 newer than what was there; {tmp_path / 'posts'} holds 6",
+        f"fetched 6 posts; {tmp_path / 'posts'} holds 6 (6 new, 0 newer than before)",
         "  failed: t3_s3: not found (HTTP 404)",
     ]
     done = lorum("KettleCourt", "--out", tmp_path / "posts", "--json")

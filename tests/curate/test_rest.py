@@ -11,7 +11,7 @@ import pytest
 from curate import __version__
 from curate.sources.fetching import rest
 from curate.sources.fetching.patience import Patience, SourceDownError
-from curate.sources.fetching.rest import RefusedError, Rest, checked_address, epoch, retry_after
+from curate.sources.fetching.rest import RefusedError, Rest, epoch, retry_after
 from formats.errors import UserError
 from tests.servers.json_server import Fault, JsonServer, Query
 
@@ -81,6 +81,13 @@ def test_asks_again_after_longer_and_longer_waits(server: JsonServer, waits: Wai
     assert Rest(server.address, waits.patience(), 0).get("/kettle")["kettle"] == "boils"
     assert 1.5 + 3 <= sum(waits.slept) <= 2.5 + 5
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("asked", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "1"])
+def test_asked_to_wait_for_next_to_nothing_it_waits_longer_and_longer(server: JsonServer, waits: Waits, asked: str) -> None:
+    server.faults = [Fault(status=503, headers={"Retry-After": asked}, times=3)]
+    assert Rest(server.address, waits.patience(), 0).get("/kettle")["kettle"] == "boils"
+    assert 1.5 + 3 + 6 <= sum(waits.slept) <= 2.5 + 5 + 10
 
 
 def test_does_not_wait_for_an_answer_for_ever(server: JsonServer, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,32 +191,6 @@ def test_redirects_that_are_not_followed(server: JsonServer, waits: Waits, targe
     server.faults = [Fault("/round", 302, b"", headers={"Location": target}, times=9)]
     with pytest.raises(RefusedError, match=message):
         Rest(server.address, waits.patience(), 0, {"Api-Key": "s3cret"}).get("/round")
-
-
-@pytest.mark.parametrize(
-    ("address", "used"),
-    [
-        ("forum.example", "https://forum.example"),
-        (" https://Forum.Example/ ", "https://forum.example"),
-        ("http://forum.example:8080/talk/", "http://forum.example:8080/talk"),
-    ],
-)
-def test_address(address: str, used: str) -> None:
-    assert checked_address(address) == used
-
-
-@pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("ftp://forum.example", "ftp://forum.example: not an address of a site; expected one like https://forum.example"),
-        ("https://", "https://: not an address of a site; expected one like https://forum.example"),
-        ("https://ann:s3cret@forum.example", "forum.example: the address holds a user's name or password; leave them out"),
-    ],
-)
-def test_no_address(address: str, message: str) -> None:
-    with pytest.raises(UserError) as error:
-        checked_address(address)
-    assert str(error.value) == message
 
 
 def test_retry_after() -> None:

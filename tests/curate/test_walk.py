@@ -68,6 +68,68 @@ def test_a_thread_that_breaks_off_is_not_known() -> None:
     assert [page.failures for page in found] == [[Failure("thread 1", "gone")], []]
 
 
+def test_a_thread_that_failed_behind_unchanged_ones_is_asked_for_again() -> None:
+    markers = {str(number): 9 - number for number in range(6)}
+    refused: set[str] = set()
+
+    def by_activity(place: Any) -> tuple[list[Thread], Any]:
+        """Two threads at a place."""
+        start = place or 0
+        latest = sorted((Thread(key, marker) for key, marker in markers.items()), key=lambda thread: -thread.marker)
+        return latest[start : start + 2], start + 2 if start < 4 else None
+
+    def fetch(thread: Thread) -> Iterator[list[dict[str, Any]]]:
+        if thread.key in refused:
+            raise RefusedError("busy", 500)
+        yield from one_post(thread)
+
+    def run() -> list[str]:
+        return [post["id"] for page in walk.walk("forum", by_activity, fetch, state, None, latest_first=True) for post in page.posts]
+
+    state: State = {}
+    assert run() == ["0", "1", "2", "3", "4", "5"]
+    markers |= {"5": 20, "4": 21, "3": 22}
+    refused.add("5")
+    assert run() == ["3", "4"]
+    refused.clear()
+    assert run() == ["5"]
+    assert state == {"known": {"0": 9, "1": 8, "2": 7, "3": 22, "4": 21, "5": 20}, "done_to": None}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "first", "later"),
+    [
+        (
+            RefusedError("forum/list: HTTP 403 (text/html)", 403),
+            "forum/list: HTTP 403 (text/html); forum does not show this: check its name, and whether it is open to the public",
+            "forum/list: HTTP 403 (text/html); what was fetched is kept: run the same command again later",
+        ),
+        (
+            KeyError("topics"),
+            "forum: answers in another shape than its API (KeyError('topics')); is this the address of such a forum?",
+            "forum: answers in another shape than its API (KeyError('topics')); what was fetched is kept: run the same command again later",
+        ),
+    ],
+)
+def test_a_listing_that_is_refused_is_a_mistake_at_first_and_a_hitch_later(refusal: Exception, first: str, later: str) -> None:
+    def refused(place: Any) -> tuple[list[Thread], Any]:
+        raise refusal
+
+    def breaks_off(place: Any) -> tuple[list[Thread], Any]:
+        return refused(place) if place else listing(place)
+
+    with pytest.raises(UserError) as mistake:
+        list(walk.walk("forum", refused, one_post, {}, None))
+    assert str(mistake.value) == first
+    found: list[Page] = []
+    state: State = {}
+    with pytest.raises(SourceDownError) as hitch:
+        found.extend(walk.walk("forum", breaks_off, one_post, state, None))
+    assert str(hitch.value) == later
+    assert [post["id"] for page in found for post in page.posts] == [str(number) for number in range(100)]
+    assert state["run"] == {"place": 100, "taken": 100, "failed": 0}
+
+
 def test_what_came_before_the_source_went_down_is_kept() -> None:
     def fetch(thread: Thread) -> Iterator[list[dict[str, Any]]]:
         if thread.key == "2903":

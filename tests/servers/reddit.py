@@ -30,10 +30,11 @@ WINDOWS = {"hour": 3600, "day": 86_400, "week": 604_800, "month": 2_592_000, "ye
 
 @dataclass
 class Fault:
-    """What goes wrong with the next requests whose path begins like this."""
+    """What goes wrong with the next requests whose path begins like this, after `skip` that do not."""
 
     path: str
     times: int = 1
+    skip: int = 0
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
@@ -69,7 +70,7 @@ class Reddit:
         if found := re.fullmatch(r"/r/(\w+)/(\w+)/?", path):
             return self._subreddit(found[1], found[2], params)
         if found := re.fullmatch(r"/user/([\w-]+)/comments/?", path):
-            own = [thing("t1", comment) for comment in self.forum.comments.values() if comment["author"] == found[1]]
+            own = [thing("t1", comment) for comment in self.forum.comments.values() if comment["author"].lower() == found[1].lower()]
             return (200, page(own[::-1], params)) if own else (404, {"message": "Not Found", "error": 404})
         if found := re.fullmatch(r"/comments/(\w+)/(?:_/(\w+))?/?", path):
             return self._thread(found[1], found[2])
@@ -201,6 +202,8 @@ def serve(forum: Forum, **settings: Any) -> Iterator[Reddit]:
         def _handle(self, method: str, path: str, params: dict[str, str]) -> None:
             reddit.requests.append((method, path, params))
             fault = next((fault for fault in reddit.faults if path.startswith(fault.path) and fault.times), None)
+            if fault and fault.skip:
+                fault.skip, fault = fault.skip - 1, None
             if fault:
                 fault.times -= 1
                 if fault.slow_s:

@@ -210,6 +210,7 @@ BOMBS: dict[str, tuple[bytes, int, int, str]] = {
     "short lines": (b"a\nb\n" * (MIB // 8), 1, MIB // 4 + 1, "not JSON: Expecting value"),
     "short objects": (b"{\n" * (MIB // 2), 1, MIB // 2 + 1, "not JSON: Expecting property name enclosed in double quotes"),
     "nesting without an end": (b'{"a":' * (MIB // 5), 30, 1, "not JSON: maximum recursion depth exceeded"),
+    "long records": (b"\n" + line("g1", body="tea " * (5 * MIB // 4)), 200, 201, "blank line"),  # and 200 times the id before
 }
 
 

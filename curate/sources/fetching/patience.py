@@ -8,6 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONGEST_WAIT_S = 3600.0
+"""A server that asks to wait longer is given up for now, instead of holding the terminal."""
+
 
 class SourceDownError(Exception):
     """A source does not answer; what was fetched is kept, and the same command goes on later."""
@@ -33,7 +36,7 @@ class Patience:
     Args:
         tell: a `curate.engine.Progress`, called every second of a wait with what is waited for, the seconds waited and all of them.
         tries: how often the same request is made before the source is down.
-        first_s: the wait after the first failure, unless the server says how long; doubled after each, up to `longest_s`.
+        first_s: the wait after the first failure, unless the server asks for a longer one; doubled after each, up to `longest_s`.
     """
 
     tell: Callable[[str, int, int], None]
@@ -50,11 +53,21 @@ class Patience:
             self.sleep(seconds / whole)
         self.tell(f"waiting: {why}", whole, whole)
 
+    def wait_as_asked(self, seconds: float, why: str) -> None:
+        """Waits as long as a server asks to.
+
+        Raises:
+            SourceDownError: that is longer than `LONGEST_WAIT_S`.
+        """
+        if seconds > LONGEST_WAIT_S:
+            raise SourceDownError(f"{why}: asks to wait for {seconds:,.0f} s; what was fetched is kept: run the same command again then")
+        self.wait(seconds, why)
+
     def until_answered(self, call: Callable[[], T]) -> T:
         """What the call returns, made again after a wait as long as it raises `BusyError`.
 
         Raises:
-            SourceDownError: it raised `BusyError` too often.
+            SourceDownError: it raised `BusyError` too often, or asks for too long a wait.
         """
         for attempt in range(self.tries):
             try:
@@ -65,5 +78,5 @@ class Patience:
                         f"{busy}, {self.tries} times in a row; what was fetched is kept: run the same command again later"
                     ) from busy
                 backoff = min(self.longest_s, self.first_s * 2**attempt) * random.uniform(0.75, 1.25)
-                self.wait(backoff if busy.seconds is None else busy.seconds, str(busy))
+                self.wait_as_asked(max(backoff, busy.seconds or 0), str(busy))
         raise AssertionError("unreachable: the last try returns or raises")

@@ -12,16 +12,14 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from curate import __version__
-from curate.sources.fetching.patience import BusyError, Patience, SourceDownError
+from curate.sources.fetching.patience import BusyError, Patience
+from curate.sources.requests.checks import checked_address
 from formats.errors import UserError
 
 USER_AGENT = f"lorum/{__version__} (gathers forum threads; python-requests)"
 
 LARGEST_ANSWER = 64 << 20
 """Bytes of one answer, decompressed. The longest threads of the forums read here take some 10 MB."""
-
-LONGEST_WAIT_S = 3600.0
-"""A server that asks to wait longer is given up for now, instead of holding the terminal."""
 
 _TIMEOUT_S = (10.0, 60.0)
 """For the connection, and between two pieces of an answer."""
@@ -68,7 +66,7 @@ class Rest:
         headers: keys of the API; sent to its own host only, and never part of a message.
 
     Raises:
-        UserError: the address is none of http or https, or holds a password.
+        UserError: the address is none of http or https, or holds a password or parameters.
     """
 
     def __init__(self, base: str, patience: Patience, pause_s: float = 1.0, headers: Mapping[str, str] | None = None) -> None:
@@ -149,10 +147,6 @@ class Rest:
         if status in _LATER or status >= 500 or (status >= 400 and code in _RATE_LIMIT_WORDS):
             seconds = retry_after(response.headers.get("Retry-After"))
             why = f"{self.host} limits the rate" if status == 429 or code in _RATE_LIMIT_WORDS else f"{self.host} answers HTTP {status}"
-            if seconds is not None and seconds > LONGEST_WAIT_S:
-                raise SourceDownError(
-                    f"{why} and asks to wait for {seconds:,.0f} s; what was fetched is kept: run the same command again then"
-                )
             raise BusyError(why, seconds)
         kind = response.headers.get("Content-Type", "no content type").split(";")[0]
         if status >= 400:
@@ -161,21 +155,6 @@ class Rest:
             reason = f"answers with {kind} that is no JSON, as a login page, a proxy or another kind of site does"
             raise RefusedError(f"{self._name}{path}: {reason}", status)
         return answer
-
-
-def checked_address(address: str) -> str:
-    """An API's address as it is used: with its scheme, without a slash at the end.
-
-    Raises:
-        UserError: it is none of http or https, or holds a user's name or password.
-    """
-    address = address.strip() if "://" in address else f"https://{address.strip()}"
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"{address}: not an address of a site; expected one like https://forum.example")
-    if parts.username is not None or parts.password is not None:
-        raise UserError(f"{parts.hostname}: the address holds a user's name or password; leave them out")
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
 def retry_after(value: str | None) -> float | None:

@@ -58,8 +58,8 @@ def walk(what: str, listing: Listing, fetch: Fetch, state: dict[str, Any], limit
         latest_first: whether the listing is ordered by what grows the markers, so that no thread after known ones can have changed.
 
     Raises:
-        UserError: the listing has not the shape of this API.
-        SourceDownError: as `listing` and `fetch` do; what came before was yielded.
+        UserError: the listing is refused, or has not the shape of this API, from its beginning on.
+        SourceDownError: so is a later place of it; or as `listing` and `fetch` do. What came before was yielded.
     """
     # What a stopped run fetched is known, so that known threads do not mean any more that nothing behind them has changed.
     enough = latest_first and "run" not in state and _reaches(state.get("done_to", 0), limit)
@@ -71,16 +71,15 @@ def walk(what: str, listing: Listing, fetch: Fetch, state: dict[str, Any], limit
         while True:
             try:
                 threads, following = listing(place)
-            except _MISSHAPEN as error:
-                raise UserError(
-                    f"{what}: answers in another shape than its API ({error!r}); is this the address of such a forum?"
-                ) from error
+            except (RefusedError, *_MISSHAPEN) as error:
+                raise _unlisted(what, error, place) from error
             changed = False
             repeated = repeated + 1 if threads and all(thread.key in seen for thread in threads) else 0
             if repeated == REPEATED_PLACES:
                 page.failures.append(
                     Failure("the listing", f"{what}: gives the same threads again and again; what follows was not fetched")
                 )
+                run["failed"] += 1
                 break
             for thread in threads:
                 if thread.key in seen:
@@ -119,11 +118,25 @@ def walk(what: str, listing: Listing, fetch: Fetch, state: dict[str, Any], limit
         if page.posts or page.failures:
             yield page
         raise
-    if not run["failed"]:
+    if run["failed"]:
+        # A thread that failed can lie behind unchanged ones by the next time: that looks at the whole listing again.
+        state.pop("done_to", None)
+    else:
         state["done_to"] = limit
     state.pop("run")
     if page.posts or page.failures:
         yield page
+
+
+def _unlisted(what: str, error: Exception, place: Any) -> Exception:
+    """What it means that a place of the listing does not come: at its beginning a mistake, after that a hitch."""
+    shape = f"{what}: answers in another shape than its API ({error!r})"
+    if place is not None:
+        reason = str(error) if isinstance(error, RefusedError) else shape
+        return SourceDownError(f"{reason}; what was fetched is kept: run the same command again later")
+    if isinstance(error, RefusedError):
+        return UserError(f"{error}; {what} does not show this: check its name, and whether it is open to the public")
+    return UserError(f"{shape}; is this the address of such a forum?")
 
 
 def _reaches(done_to: int | None, limit: int | None) -> bool:

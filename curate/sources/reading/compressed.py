@@ -3,17 +3,17 @@
 import bz2
 import gzip
 import lzma
-import queue
-import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO, cast
 
 import zstandard
 
 from curate.sources.reading import zst_blocks
-from curate.sources.reading.place import BEGINNING, Place
+from curate.sources.reading.background import Handover, made_ahead
+from curate.sources.reading.place import BEGINNING, BYTE_ORDER_MARK, Place
 from curate.sources.reading.zst_blocks import MAX_WINDOW
 from formats.errors import UserError
 
@@ -45,12 +45,12 @@ def read_lines(place: Place, size: int | None = None) -> Iterator[bytes]:
     """Chunks of about `size` bytes (None: `CHUNK`), each of whole lines ending in a line feed (the last may lack it).
 
     The compression is told by the file's first bytes. Lines are cut at line feeds only: U+2028 and U+0085 stand inside bodies. A line
-    longer than `LONGEST_LINE` is cut off there, so that it is no longer a record.
+    longer than `LONGEST_LINE` is cut off there, so that it is no longer a record. A byte order mark at the beginning is left out.
 
     Raises:
         UserError: the file does not exist, cannot be read, is truncated or damaged.
     """
-    return _whole_lines(_in_background(place, size or CHUNK))
+    return whole_lines(_in_background(place, size or CHUNK))
 
 
 def read_blocks(place: Place) -> Iterator[bytes]:
@@ -65,22 +65,9 @@ def read_blocks(place: Place) -> Iterator[bytes]:
 def _in_background(place: Place, size: int) -> Iterator[list[bytes]]:
     """The file's decompressed blocks, about `size` bytes at once; joining them is left to the thread that parses."""
     file = place.open()
-    done = threading.Event()
-    handed: queue.Queue[list[bytes] | BaseException | None] = queue.Queue(maxsize=2)
-    thread = threading.Thread(
-        target=_decompress_into, args=(file, place.name, size, handed, done), name=f"decompress {place.name}", daemon=True
-    )
-    thread.start()
     try:
-        while (blocks := handed.get()) is not None:
-            if isinstance(blocks, BaseException):
-                raise blocks
-            yield blocks
+        yield from made_ahead(partial(_decompress_into, file, place.name, size), 2, f"decompress {place.name}")
     finally:
-        done.set()
-        while thread.is_alive():
-            with suppress(queue.Empty):
-                handed.get(timeout=0.01)
         if not place.is_stdin:
             file.close()
 
@@ -102,7 +89,7 @@ def beginning(raw: bytes) -> bytes:
                 found = lzma.LZMADecompressor().decompress(raw, BEGINNING)
             case _:
                 found = raw
-    return found[:BEGINNING]
+    return found.removeprefix(BYTE_ORDER_MARK)[:BEGINNING]
 
 
 def kind_of(start: bytes) -> str:
@@ -112,13 +99,7 @@ def kind_of(start: bytes) -> str:
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "plain")
 
 
-def _decompress_into(
-    file: BinaryIO, name: str, chunk: int, handed: "queue.Queue[list[bytes] | BaseException | None]", done: threading.Event
-) -> None:
-    def hand_over(item: list[bytes] | BaseException | None) -> None:
-        if not done.is_set():
-            handed.put(item)
-
+def _decompress_into(file: BinaryIO, name: str, chunk: int, handover: Handover[list[bytes]]) -> None:
     blocks: list[bytes] = []
     size = 0
     try:
@@ -126,21 +107,25 @@ def _decompress_into(
             blocks.append(block)
             size += len(block)
             if size >= chunk:
-                hand_over(blocks)
+                handover.put(blocks)
                 blocks, size = [], 0
-            if done.is_set():
-                return
-        hand_over(blocks)
-        hand_over(None)
-    except PermissionError as error:
-        hand_over(error)
+            handover.watch()
+        handover.put(blocks)
+    except PermissionError:
+        raise
     except _DAMAGE as error:
-        hand_over(UserError(f"{name}: cannot be read to its end ({error}); it is truncated or damaged: fetch it again"))
-    except BaseException as error:
-        hand_over(error)
+        raise UserError(f"{name}: cannot be read to its end ({error}); it is truncated or damaged: fetch it again") from None
 
 
-def _whole_lines(handed: Iterator[list[bytes]]) -> Iterator[bytes]:
+def whole_lines(handed: Iterator[list[bytes]]) -> Iterator[bytes]:
+    """Lists of blocks as chunks of whole lines, as `read_lines` gives them."""
+    chunks = _cut_at_lines(handed)
+    if first := next(chunks, b"").removeprefix(BYTE_ORDER_MARK):
+        yield first
+    yield from chunks
+
+
+def _cut_at_lines(handed: Iterator[list[bytes]]) -> Iterator[bytes]:
     gathered: list[bytes] = []
     size = 0
     passing_over = False  # the rest of a line that is too long

@@ -20,6 +20,9 @@ SHORT_LINE = 32
 _PIECE = 1 << 18
 _BLANK_RUN = re.compile(rb"\n{64,}|(?:\r\n){64,}")
 
+_FEW = 64
+"""Lines that are looked at one by one where one of them is bad; halving them further takes as long as that."""
+
 _OPENS = re.compile(rb"\s*\{")
 
 Numbered = tuple[int, bytes]
@@ -109,8 +112,8 @@ def parse_chunk(chunk: Chunk, fields: Sequence[str]) -> Parsed:
     records = _read(data, schema)
     if records is None or records.height != len(rows):
         numbered = list(zip(rows, data.split(b"\n"), strict=False))
-        # A line that opens no object is none: a file that is no dump at all would else be parsed line by line.
-        objects = _good({line: None for _, line in numbered if line.lstrip(b" \t\r").startswith(b"{")}, schema)
+        # A line that does not open and end an object is none: a file that is no dump at all would else be parsed line by line.
+        objects = _good({line: None for _, line in numbered if (bare := line.strip(b" \t\r"))[:1] == b"{" and bare[-1:] == b"}"}, schema)
         good = [(row, line) for row, line in numbered if line in objects]
         rejects = _in_runs([(row, line) for row, line in numbered if line not in objects])
         rows = [row for row, _ in good]
@@ -146,15 +149,32 @@ def _read(chunk: bytes, schema: dict[str, type[pl.String]]) -> pl.DataFrame | No
 
 
 def _good(lines: Iterable[bytes], schema: dict[str, type[pl.String]]) -> set[bytes]:
-    """Those of the lines that are JSON objects, found by halving: the parser that reads the chunks is the only judge of that."""
+    """Those of the lines that are JSON objects, found by halving: the parser that reads the chunks has the last word on that."""
     lines = list(lines)
     records = _read(b"\n".join(lines), schema)
     if records is not None and records.height == len(lines):
         return set(lines)
-    if len(lines) == 1:
+    if len(lines) <= _FEW and len(likely := list(filter(_is_likely, lines))) < len(lines):
+        return _good(likely, schema)
+    if len(lines) <= 1:
         return set()
     half = len(lines) // 2
     return _good(lines[:half], schema) | _good(lines[half:], schema)
+
+
+def _is_likely(line: bytes) -> bool:
+    """Whether Python's parser, which is quick to say no, takes a line for JSON, or cannot tell."""
+    try:
+        json.loads(line, parse_int=str, parse_constant=_refuse)  # an integer of thousands of digits is JSON
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _fault(line: bytes) -> str:

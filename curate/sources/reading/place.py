@@ -15,6 +15,9 @@ STDIN = "-"
 BEGINNING = 1 << 16
 """Decompressed bytes of a file from which its kind is told."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""With which some editors and spreadsheets begin a file in UTF-8."""
+
 RAW_BEGINNING = 1 << 20
 """Bytes that are read for that: a block of bzip2 gives nothing before its end, and may have 900 kB."""
 
@@ -42,6 +45,13 @@ class Place:
 
     name: str
 
+    def __post_init__(self) -> None:
+        try:
+            self.name.encode()
+        except UnicodeEncodeError:
+            shown = self.name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            raise UserError(f"{shown}: its name is not UTF-8, as the names of posts' files must be; rename the file") from None
+
     @property
     def is_stdin(self) -> bool:
         """Whether it is standard input."""
@@ -61,6 +71,11 @@ class Place:
     def is_elsewhere(self) -> bool:
         """Whether it is no file or folder on disk."""
         return self.is_stdin or self.is_remote or self.is_hub
+
+    @property
+    def whole_name(self) -> str:
+        """The name that is the same from whatever folder it is used."""
+        return self.name if self.is_elsewhere else str(Path(self.name).resolve())
 
     @property
     def path(self) -> Path:
@@ -86,8 +101,7 @@ class Place:
         if self.is_stdin:
             return cast(BinaryIO, _stdin.buffer)
         if not self.is_remote:
-            if not self.path.exists():
-                raise UserError(f"{self.name}: no such file; give the path of a dump (.zst, .gz, .bz2, .xz or plain NDJSON) or table")
+            self._require_local()
             if self.path.is_dir():
                 raise UserError(f"{self.name}: is a directory; name the files in it")
             return self.path.open("rb")
@@ -111,8 +125,7 @@ class Place:
                 raise UserError(f"{self.name}: no such file") from None
             version = next((str(found[key]) for key in ("ETag", "etag", "mtime", "LastModified", "updated") if key in found), "")
             return int(found.get("size") or 0), version
-        if not self.path.exists():
-            raise UserError(f"{self.name}: no such file; give the path of a dump (.zst, .gz, .bz2, .xz or plain NDJSON) or table")
+        self._require_local()
         files = [path for path in self.path.rglob("*") if path.is_file()] if self.path.is_dir() else [self.path]
         return sum(path.stat().st_size for path in files), str(max((path.stat().st_mtime_ns for path in files), default=0))
 
@@ -131,6 +144,13 @@ class Place:
                 raw = file.read(RAW_BEGINNING)
         return Head(self.name, raw, beginning(raw))
 
+    def _require_local(self) -> None:
+        """There is a file or folder that can be read more than once: an import looks at what it reads first, which empties a pipe."""
+        if not self.path.exists():
+            raise UserError(f"{self.name}: no such file; give the path of a dump (.zst, .gz, .bz2, .xz or plain NDJSON) or table")
+        if not self.path.is_file() and not self.path.is_dir():
+            raise UserError(f"{self.name}: is no regular file but a pipe or device, which cannot be read twice: pipe it to - instead")
+
     def _filesystem(self) -> tuple[Any, str]:
         import fsspec
 
@@ -148,6 +168,8 @@ class _Stdin:
 
     @cached_property
     def buffer(self) -> io.BufferedReader:
+        if sys.stdin is None:
+            raise UserError("-: standard input is closed: pipe a file to it, or name the file")
         return io.BufferedReader(_Refilled(sys.stdin.buffer), RAW_BEGINNING)
 
     def peek(self) -> bytes:
@@ -183,6 +205,8 @@ def expand(names: Sequence[str | Path]) -> list[Place]:
     """
     places: list[Place] = []
     for name in map(str, names):
+        if not name:
+            raise UserError("a file's name is empty; is a variable not set?")
         place = Place(name)
         if place.is_stdin or not any(character in name for character in "*?[") or (not place.is_remote and Path(name).exists()):
             places.append(place)
@@ -199,8 +223,12 @@ def expand(names: Sequence[str | Path]) -> list[Place]:
     return places
 
 
-def files_in(folder: Path, left_out: Callable[[Path], bool]) -> list[Place]:
-    """All files of a folder and its folders, in the order of their paths, without hidden ones and those of the folders left out."""
+def files_in(folder: Path, left_out: Callable[[Path], bool], whole: Callable[[Path], bool]) -> list[Place]:
+    """All files of a folder and its folders, in the order of their paths, without hidden ones and those of the folders left out.
+
+    Args:
+        whole: whether a folder within is one place, and not to be unfolded.
+    """
     found: list[Place] = []
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
@@ -208,5 +236,5 @@ def files_in(folder: Path, left_out: Callable[[Path], bool]) -> list[Place]:
         if entry.is_file():
             found.append(Place(str(entry)))
         elif entry.is_dir() and not left_out(entry):
-            found += files_in(entry, left_out)
+            found += [Place(str(entry))] if whole(entry) else files_in(entry, left_out, whole)
     return found

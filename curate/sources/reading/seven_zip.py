@@ -1,16 +1,15 @@
 """Streams the members of a 7z archive: nothing is written to disk, and no member is held in memory."""
 
 import io
-import queue
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from py7zr import Py7zIO, SevenZipFile, WriterFactory
 from py7zr.exceptions import PasswordRequired
 
+from curate.sources.reading.background import Handover, made_ahead
 from formats.errors import UserError
 
 METHODS = {b"\x00": "Copy", b"\x21": "LZMA2", b"\x03\x01\x01": "LZMA", b"\x04\x02\x02": "BZip2", b"\x03\x03\x01\x03": "BCJ"}
@@ -23,10 +22,6 @@ LARGEST_DICTIONARY = 1 << 30
 _PIECE = 1 << 20
 _QUEUED = 32
 """Pieces that wait for the reader at most."""
-
-
-class _Stopped(BaseException):
-    """Nobody reads on; no `except Exception` of the library may go on."""
 
 
 def members(path: Path) -> list[str]:
@@ -51,36 +46,18 @@ def read_member(path: Path, name: str) -> Iterator[bytes]:
     Raises:
         UserError: it is encrypted, damaged, or compressed in a way that is not read here; or there are several members of that name.
     """
-    done = threading.Event()
-    handed: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=_QUEUED)
-    thread = threading.Thread(target=_decompress_into, args=(path, name, handed, done), name=f"decompress {path}/{name}", daemon=True)
-    thread.start()
-    try:
-        while (piece := handed.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-    finally:
-        done.set()
-        while thread.is_alive():
-            with suppress(queue.Empty):
-                handed.get(timeout=0.01)
+    return made_ahead(partial(_decompress_into, path, name), _QUEUED, f"decompress {path}/{name}")
 
 
-def _decompress_into(path: Path, name: str, handed: "queue.Queue[bytes | BaseException | None]", done: threading.Event) -> None:
-    end: BaseException | None = None
+def _decompress_into(path: Path, name: str, handover: Handover[bytes]) -> None:
     try:
-        with _Watched(path, done) as file, SevenZipFile(file) as archive:  # a file, as of a path it decompresses members side by side
+        with _Watched(path, handover) as file, SevenZipFile(file) as archive:  # a file, as of a path it decompresses members side by side
             _require_readable(path, archive)
             if (found := archive.namelist().count(name)) != 1:
                 raise UserError(f"{path}: holds {found} members {name}, expected one; unpack it and import the files")
-            archive.extract(targets=[name], factory=_Handing(handed, done))
-    except _Stopped:
-        return
+            archive.extract(targets=[name], factory=_Handing(handover))
     except Exception as error:
-        end = _explained(path, error)
-    if not done.is_set():
-        handed.put(end)
+        raise _explained(path, error) from None
 
 
 def _explained(path: Path, error: Exception) -> Exception:
@@ -122,28 +99,24 @@ def _memory(coder: dict[str, Any]) -> int:
 class _Watched(io.FileIO):
     """A file that cannot be read on when nobody wants what is made of it."""
 
-    def __init__(self, path: Path, done: threading.Event) -> None:
+    def __init__(self, path: Path, handover: Handover[bytes]) -> None:
         super().__init__(path)
-        self._done = done
+        self._handover = handover
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._watch()
+        self._handover.watch()
         return super().read(-1 if size is None else size) or b""
 
     def tell(self) -> int:
-        self._watch()  # asked for before each block, those included for which nothing is read
+        self._handover.watch()  # asked for before each block, those included for which nothing is read
         return super().tell()
-
-    def _watch(self) -> None:
-        if self._done.is_set():
-            raise _Stopped
 
 
 class _Handing(Py7zIO, WriterFactory):
     """Hands on what is written, in pieces."""
 
-    def __init__(self, handed: "queue.Queue[bytes | BaseException | None]", done: threading.Event) -> None:
-        self._handed, self._done = handed, done
+    def __init__(self, handover: Handover[bytes]) -> None:
+        self._handover = handover
         self._size = 0
 
     def create(self, filename: str) -> Py7zIO:
@@ -151,9 +124,7 @@ class _Handing(Py7zIO, WriterFactory):
 
     def write(self, s: bytes | bytearray) -> int:
         for start in range(0, len(s), _PIECE):
-            if self._done.is_set():
-                raise _Stopped
-            self._handed.put(bytes(s[start : start + _PIECE]))
+            self._handover.put(bytes(s[start : start + _PIECE]))
         self._size += len(s)
         return len(s)
 

@@ -5,7 +5,8 @@ the first of these bytes; all numbers are little-endian. Source: https://github.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import BinaryIO
 
 import numpy as np
@@ -25,12 +26,14 @@ def recognises(start: bytes) -> bool:
 
 
 def beginning(start: bytes) -> bytes:
-    """The first rows of a file that begins with these bytes, as far as they can be read."""
+    """The first rows of a file that begins with these bytes, as lines; the last may be cut off."""
     reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(start[4:])
     if len(rows := reader.read(4)) < 4:
         return b""
-    reader.read(8 * min(struct.unpack("<I", rows)[0], _LARGEST_BLOCK // 8))
-    return reader.read(len(start))
+    infos = reader.read(8 * min(struct.unpack("<I", rows)[0], _LARGEST_BLOCK // 8))
+    data = reader.read(len(start))
+    places = takewhile(lambda place: place[0] < len(data), struct.iter_unpack("<II", infos[: len(infos) // 8 * 8]))
+    return _as_lines(data, places)
 
 
 def read_rows(start: bytes, file: BinaryIO) -> Iterator[bytes]:
@@ -78,5 +81,9 @@ def _lines(block: bytes) -> bytes:
     infos = np.frombuffer(block, "<u4", 2 * rows, 4).reshape(-1, 2).astype(np.int64)
     if rows and int((infos[:, 0] + infos[:, 1]).max()) > len(block) - first:
         raise ValueError("a row lies outside its block")
-    # A line feed within a row can only be white space between its tokens: JSON escapes it in strings.
-    return b"".join(block[first + offset : first + offset + size].replace(b"\n", b" ") + b"\n" for offset, size in infos.tolist())
+    return _as_lines(block[first:], infos.tolist())
+
+
+def _as_lines(data: bytes, places: Iterable[Sequence[int]]) -> bytes:
+    """The rows that begin there and have that size. A line feed within one can only be white space between its tokens."""
+    return b"".join(data[offset : offset + size].replace(b"\n", b" ") + b"\n" for offset, size in places)

@@ -19,6 +19,7 @@ from praw.config import Config
 
 from curate import __version__
 from curate.sources.fetching.patience import BusyError, Patience
+from curate.sources.fetching.rest import retry_after
 from formats.errors import UserError
 
 T = TypeVar("T")
@@ -91,12 +92,12 @@ class Client:
         due = limiter.next_request_timestamp_ns
         if due is None:
             return
-        limiter.next_request_timestamp_ns = None
         seconds = (due - time.monotonic_ns()) / 1e9
         if seconds >= QUIET_S:
-            self.patience.wait(seconds, "Reddit's rate limit")
+            self.patience.wait_as_asked(seconds, "Reddit's rate limit")
         elif seconds > 0:
             self.patience.sleep(seconds)
+        limiter.next_request_timestamp_ns = None
 
 
 def connect(site: str | None, patience: Patience) -> Client:
@@ -166,11 +167,5 @@ def _unanswered(url: str, error: Exception) -> Exception:
 
 def _seconds(response: requests.Response, *headers: str) -> float | None:
     """How long an answer asks to wait, by the first header that says it; None where none does."""
-    for name in headers:
-        try:
-            seconds = float(response.headers.get(name, ""))
-        except ValueError:
-            continue
-        if seconds > 0:
-            return seconds
-    return None
+    asked = (retry_after(response.headers.get(name)) for name in headers)
+    return next((seconds for seconds in asked if seconds is not None), None)

@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass
 
+from curate.sources.requests.checks import check_choice, check_days, check_least, checked_address
 from formats.errors import UserError
 
 ALGOLIA = "https://hn.algolia.com/api/v1"
@@ -10,6 +11,7 @@ FIREBASE = "https://hacker-news.firebaseio.com/v0"
 LISTS = ("top", "new", "best", "ask", "show", "job")
 TAGS = ("story", "ask_hn", "show_hn", "poll", "job", "front_page")
 """What Algolia tags stories with."""
+ORDERS = ("date", "relevance")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ class Request:
     firebase: str = FIREBASE
 
     def __post_init__(self) -> None:
+        for field in ("algolia", "firebase"):
+            object.__setattr__(self, field, checked_address(getattr(self, field)))
+        check_choice("hackernews: tag", self.tag, TAGS)
+        check_choice("hackernews: by", self.by, ORDERS)
+        check_choice("hackernews: listed", self.listed, LISTS)
+        check_least("hackernews: ids", *self.ids)
+        check_least("hackernews: min_comments", self.min_comments, least=0)
+        check_least("hackernews: limit", self.limit)
+        check_days("hackernews", self.since, self.until)
         asked = [self.search is not None, self.user is not None, self.listed is not None, bool(self.ids)]
         if sum(asked) != 1:
             raise UserError("hackernews: ask for one of a search (--search), a user (--user), a list (--list), or items (--id)")

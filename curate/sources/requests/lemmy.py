@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass
 
+from curate.sources.requests.checks import check_choice, check_days, check_least, checked_address
 from formats.errors import UserError
 
 SORTS = {"new": "New", "active": "Active", "hot": "Hot", "top": "TopAll", "most_comments": "MostComments", "old": "Old"}
@@ -29,6 +30,11 @@ class Request:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "communities", tuple(name.removeprefix("!") for name in self.communities))
-        if not self.communities:
+        names = [name.strip().removeprefix("!") for name in self.communities]
+        if not all(names) or not names:
             raise UserError("lemmy: name a community, as in tea or tea@other.example")
+        object.__setattr__(self, "communities", tuple(dict.fromkeys(names)))
+        object.__setattr__(self, "instance", checked_address(self.instance))
+        check_choice("lemmy: sort", self.sort, SORTS)
+        check_least("lemmy: limit", self.limit)
+        check_days("lemmy", self.since, self.until)

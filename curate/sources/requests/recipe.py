@@ -25,6 +25,8 @@ def read_request(settings: dict[str, Any]) -> tuple[str, Any]:
         raise UserError(f"gather.scrape, {source}: unknown setting {unknown[0]!r}; known: {', '.join(known)}")
     try:
         return source, TypeAdapter(request).validate_python(given)
+    except UserError as error:
+        raise UserError(f"gather.scrape, {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"gather.scrape, {source}: {'.'.join(map(str, first['loc']))}: {first['msg']}, found {first['input']!r}") from None

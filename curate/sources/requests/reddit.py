@@ -1,8 +1,10 @@
-"""What can be asked of Reddit's API, and the listings to walk for it. Loads PRAW only to walk, as the command line needs its names."""
+"""What can be asked of Reddit's API, and the listings to walk for it. PRAW is loaded only where it must be: help needs the names."""
 
 import re
 from dataclasses import dataclass, field
+from typing import Self
 
+from curate.sources.requests.checks import check_choice, check_least
 from formats.errors import UserError
 
 SORTS = ("hot", "new", "top", "rising", "controversial")
@@ -10,9 +12,21 @@ SEARCH_SORTS = ("relevance", "hot", "top", "new", "comments")
 TIMES = ("hour", "day", "week", "month", "year", "all")
 
 
+class Name(str):
+    """A name of Reddit's as it identifies: in lower case. `shown` is how it was written."""
+
+    shown: str
+
+    def __new__(cls, given: str) -> Self:
+        """A name from how it is written."""
+        name = super().__new__(cls, given.lower())
+        name.shown = given
+        return name
+
+
 @dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """What is asked for; in other cases and with other prefixes of its names it is the same.
 
     Args:
         subreddits: names without r/; several can be joined by +.
@@ -24,6 +38,9 @@ class Request:
         threads: ids or addresses of single threads.
         comments: whether the comments of threads are fetched, and what a redditor's comments answer.
         site: the section of praw.ini with the credentials.
+
+    Raises:
+        UserError: it names nothing, or something that is no name.
     """
 
     subreddits: tuple[str, ...] = ()
@@ -36,13 +53,25 @@ class Request:
     comments: bool = True
     site: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.subreddits and self.search is None and not self.users and not self.threads:
+            raise UserError("nothing to scrape: name a subreddit, a search, a user or a thread")
+        check_choice("reddit: sort", self.sort, SORTS if self.search is None else SEARCH_SORTS)
+        check_choice("reddit: time", self.time, TIMES)
+        check_least("reddit: limit", self.limit)
+        subreddits = [_name(name, "r", r"\w{2,}(\+\w{2,})*", "subreddit") for name in self.subreddits]
+        users = [_name(name, "u", r"[\w-]{3,20}", "redditor") for name in self.users]
+        named = {"subreddits": subreddits, "users": users, "threads": map(_thread_id, self.threads)}
+        for kind, names in named.items():
+            object.__setattr__(self, kind, tuple(dict.fromkeys(names)))
+
 
 @dataclass(frozen=True)
 class Walk:
     """A listing to walk.
 
     Args:
-        name: for messages and states.
+        name: for messages.
         path: where it lies, below the API's address, with its parameters.
         ids: of submissions, without prefixes, that stand in for a listing.
         user: whether it holds a redditor's comments; submissions otherwise.
@@ -54,22 +83,18 @@ class Walk:
     ids: tuple[str, ...] = ()
     user: bool = False
 
+    @property
+    def key(self) -> str:
+        """For states: the name in any case is the same."""
+        return self.name.lower()
+
 
 def walks_of(request: Request) -> list[Walk]:
-    """The listings to walk for a request, each once.
-
-    Raises:
-        UserError: the request names nothing, or something that is no name.
-    """
+    """The listings to walk for a request, each once."""
     from praw.endpoints import API_PATH
 
-    kind, sorts = ("a subreddit", SORTS) if request.search is None else ("a search", SEARCH_SORTS)
-    if request.sort not in sorts:
-        raise UserError(f"sort {request.sort!r} is none of {kind}: {', '.join(sorts)}")
-    if request.time not in TIMES:
-        raise UserError(f"time {request.time!r} is none of: {', '.join(TIMES)}")
-    names = [_name(name, "r", r"\w{2,}(\+\w{2,})*", "subreddit") for name in request.subreddits]
     walks = []
+    names = [_shown(name) for name in request.subreddits]
     if request.search is not None:
         params: dict[str, str | int] = {"q": request.search, "sort": request.sort, "t": request.time, "syntax": "lucene"}
         for name in names or ["all"]:
@@ -78,28 +103,30 @@ def walks_of(request: Request) -> list[Walk]:
     else:
         timed: dict[str, str | int] = {"t": request.time} if request.sort in ("top", "controversial") else {}
         walks += [Walk(f"r/{name}", API_PATH["subreddit"].format(subreddit=name) + request.sort, timed) for name in names]
-    for name in (_name(name, "u", r"[\w-]{3,20}", "redditor") for name in request.users):
+    for name in map(_shown, request.users):
         walks.append(Walk(f"u/{name}", API_PATH["user"].format(user=name) + "comments", {"sort": "new"}, user=True))
     if request.threads:
-        walks.append(Walk("threads", ids=tuple(dict.fromkeys(map(_thread_id, request.threads)))))
-    if not walks:
-        raise UserError("nothing to scrape: name a subreddit, a search, a user or a thread")
-    return list({walk.name.lower(): walk for walk in walks}.values())
+        walks.append(Walk("threads", ids=request.threads))
+    return walks
+
+
+def _shown(name: str) -> str:
+    return name.shown if isinstance(name, Name) else name
 
 
 def _name(given: str, prefix: str, pattern: str, kind: str) -> str:
-    name = re.sub(rf"^(https?://(\w+\.)?reddit\.com)?/?({prefix}|{kind}|user)/|/$", "", given)
+    name = re.sub(rf"^(https?://(\w+\.)?reddit\.com)?/?({prefix}|{kind}|user)/|/$", "", given.strip())
     if not re.fullmatch(pattern, name, re.ASCII):
         raise UserError(f"{given!r} is no name of a {kind}; it is written like {prefix}/name or name")
-    return name
+    return Name(name)
 
 
 def _thread_id(given: str) -> str:
+    if re.fullmatch(r"(t3_)?[0-9a-z]{1,13}", given):
+        return given.removeprefix("t3_")
     from praw.exceptions import InvalidURL
     from praw.models import Submission
 
-    if re.fullmatch(r"(t3_)?[0-9a-z]{1,13}", given):
-        return given.removeprefix("t3_")
     try:
         return Submission.id_from_url(given)
     except InvalidURL:

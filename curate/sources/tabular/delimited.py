@@ -12,7 +12,7 @@ from curate.sources.reading.compressed import read_lines
 from curate.sources.reading.ndjson import ROW
 from curate.sources.reading.place import Place
 from curate.sources.source import Reject
-from curate.sources.tabular.dialect import BYTE_ORDER_MARK, Dialect
+from curate.sources.tabular.dialect import Dialect
 from curate.sources.tabular.table import Part
 
 LONGEST_RECORD = 32 << 20
@@ -34,7 +34,6 @@ def read(place: Place, dialect: Dialect, names: Mapping[str, str]) -> Iterator[P
         following = next(chunks, None)
         text = rest + chunk
         if not row:
-            text = text.removeprefix(BYTE_ORDER_MARK)
             header = dialect.record.match(text if text.endswith(b"\n") else text + b"\n")
             text, row = text[header.end() :] if header else text, 1
         part, rows, rest = _part(text, following is None, row + 1, dialect, names)

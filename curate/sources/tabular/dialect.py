@@ -7,11 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from curate.sources.reading.place import BEGINNING
+from curate.sources.reading.place import BEGINNING, BYTE_ORDER_MARK
 
 _DELIMITERS = (b",", b"\t", b";", b"|")
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""The byte order mark with which spreadsheets begin a file in UTF-8."""
 
 _NAME = re.compile(r"[^\x00-\x1f{}<>]{1,100}")
 """What a column may be called, so that prose and programs are not taken for tables."""

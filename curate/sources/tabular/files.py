@@ -16,7 +16,7 @@ from curate.sources.source import Reject
 from curate.sources.tabular import delimited
 from curate.sources.tabular.dialect import sniff
 from curate.sources.tabular.json_values import elements
-from curate.sources.tabular.table import ROWS, Part, Table
+from curate.sources.tabular.table import ROWS, Part, Table, grouped
 from formats.errors import UserError
 
 HUB = "hub:"
@@ -105,7 +105,7 @@ def _ndjson(place: Place, names: Mapping[str, str]) -> Iterator[Part]:
 
 def _array(place: Place, names: Mapping[str, str]) -> Iterator[Part]:
     records = enumerate(elements(read_blocks(place), place.name), 1)
-    while slice_ := list(islice(records, ROWS)):
+    for slice_ in grouped(records, ROWS, lambda numbered: _size(numbered[1])):
         good: list[dict[str, Any]] = []
         rejects: list[Reject] = []
         for row, record in slice_:
@@ -118,6 +118,11 @@ def _array(place: Place, names: Mapping[str, str]) -> Iterator[Part]:
             else:
                 good.append({**values, ROW: row})
         yield Part(pl.DataFrame(good, {**dict.fromkeys(names, pl.String), ROW: pl.Int64}), rejects)
+
+
+def _size(record: Any) -> int:
+    """About how many characters a record has; what is nested counts for little."""
+    return sum(len(value) for value in record.values() if isinstance(value, str)) if isinstance(record, dict) else 0
 
 
 def _text(value: Any) -> str | None:

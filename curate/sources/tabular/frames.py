@@ -10,11 +10,12 @@ import polars as pl
 from curate.sources.reading.ndjson import ROW
 from curate.sources.reading.place import Head, Place
 from curate.sources.tabular.files import ARROW_STREAM, PARQUET, content_key
-from curate.sources.tabular.table import ROWS, Part, Table
+from curate.sources.tabular.table import ROWS, SIZE, Part, Table
 from formats.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _HUB_NAME = re.compile(r"hub:([^/@:]+/[^/@:]+)(?:@(refs/[^/:]+/[^/:]+|[^/:]+))?(?:/([^:]+))?(?::(.+))?")
 
@@ -70,7 +71,8 @@ def arrow_file(place: Place, head: Head) -> Table:
 
     def batches(theirs: list[str]) -> Batches:
         if head.raw.startswith(PARQUET):
-            found = pq.ParquetFile(source(), pre_buffer=False).iter_batches(batch_size=ROWS, columns=theirs)
+            file = pq.ParquetFile(source(), pre_buffer=False)
+            found = file.iter_batches(batch_size=_rows_at_once(file.metadata), columns=theirs)
         elif streams:
             found = (batch.select(theirs) for batch in pa.ipc.open_stream(source()))
         else:
@@ -90,6 +92,13 @@ def arrow_file(place: Place, head: Head) -> Table:
         names = schema().names
     once = "standard input can be read once: save it to a file first" if place.is_stdin else ""
     return Table(place.name, names, lambda asked: _guarded(_parts(batches)(asked), place.name), content_key(head.raw), once)
+
+
+def _rows_at_once(metadata: "pq.FileMetaData") -> int:
+    """So few rows that they are small as well, where a file's rows are long."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    longest = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    return min(ROWS, SIZE // max(1, longest) + 1)
 
 
 def _sound(batch: "pa.RecordBatch") -> "pa.RecordBatch":

@@ -1,7 +1,9 @@
 """What a table is, wherever it lies: names of columns, and rows that come in parts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from typing import TypeVar
 
 import polars as pl
 
@@ -9,6 +11,26 @@ from curate.sources.source import Reject
 
 ROWS = 20_000
 """Rows of a part, where the format does not say: a few megabytes of text."""
+
+SIZE = 16 << 20
+"""Bytes or characters after which a part ends however few its rows are; a chunk of lines has about half."""
+
+
+T = TypeVar("T")
+
+
+def grouped(values: Iterable[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:
+    """The values in order, so many together at most, and fewer where their sizes reach `SIZE`."""
+    group: list[T] = []
+    held = 0
+    for value in values:
+        group.append(value)
+        held += size(value)
+        if len(group) == most or held >= SIZE:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
 
 
 @dataclass(frozen=True)

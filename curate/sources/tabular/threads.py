@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import xxhash
 from numpy.typing import NDArray
 
 from curate.sources.reading.ndjson import ROW
@@ -40,6 +41,10 @@ class Links:
         return part.join(self.found[first:last], on=ROW, how="left", maintain_order="left")
 
 
+_NONE = Links(pl.DataFrame(schema={ROW: pl.Int64}))
+"""Of a table without rows."""
+
+
 def links(table: Table, columns: Columns) -> Links | None:
     """What the table's shape asks to be known before its rows can be read; None where each row says all.
 
@@ -55,8 +60,10 @@ def links(table: Table, columns: Columns) -> Links | None:
     needed = ("id", "parent_id") if columns.shape == "parents" else ("thread_id", "id", "created_at", "text", "title")
     names = {ours: theirs for ours, theirs in columns.names.items() if ours in needed}
     if columns.shape == "parents":
-        return _from_parents(pl.concat(typed(part.frame, table.name) for part in table.parts(names)), columns.reddit)
-    return Links(_from_order(pl.concat(_standing(table, names)), table.key))
+        keys = [typed(part.frame, table.name) for part in table.parts(names)]
+        return _from_parents(pl.concat(keys), columns.reddit) if keys else _NONE
+    standing = list(_standing(table, names))
+    return Links(_from_order(pl.concat(standing))) if standing else _NONE
 
 
 def has_text(frame: pl.DataFrame) -> pl.Expr:
@@ -64,9 +71,17 @@ def has_text(frame: pl.DataFrame) -> pl.Expr:
     return pl.any_horizontal(pl.col(name).fill_null("") != "" for name in ("text", "title") if name in frame.columns)
 
 
-def made_up(key: str) -> pl.Expr:
-    """The id of a row that has none: the same whenever the same table is read, and another in any other table."""
-    return pl.format(f"tb_{key}_{{}}", pl.col(ROW))
+def made_up(rows: pl.DataFrame, key: str) -> pl.Series:
+    """The ids of rows that have none: the same whenever the same table is read, and others in any other table.
+
+    They tell the rows' texts too, as tables may begin alike and go on differently.
+    """
+    told = [pl.col(name) for name in ("thread_id", "prompt", "title", "text") if name in rows.columns]
+    if "created_at" in rows.columns:
+        told.append(pl.col("created_at").to_physical().cast(pl.String))
+    values = rows.select(pl.concat_str(told, separator="\0", ignore_nulls=True)).to_series()
+    ids = [f"tb_{key}_{row}_{xxhash.xxh32_hexdigest(value)}" for row, value in zip(rows[ROW], values, strict=True)]
+    return pl.Series("id", ids, pl.String)
 
 
 def without_prefix(key: pl.Expr) -> pl.Expr:
@@ -89,7 +104,10 @@ def answered(counts_from_0: bool) -> pl.Expr:
 def _standing(table: Table, names: dict[str, str]) -> Iterator[pl.DataFrame]:
     for part in table.parts(names):
         frame = typed(part.frame, table.name)
-        yield frame.filter(has_text(frame) & pl.col("thread_id").is_not_null()).drop("text", "title", strict=False)
+        frame = frame.filter(has_text(frame) & pl.col("thread_id").is_not_null())
+        if "id" not in frame.columns:
+            frame = frame.with_columns(made_up(frame, table.key))
+        yield frame.drop("text", "title", strict=False)
 
 
 def _from_parents(keys: pl.DataFrame, reddit: bool) -> Links:
@@ -119,10 +137,8 @@ def _tops(parent: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(parent[ancestor] == NOBODY, ancestor, smallest[ancestor])
 
 
-def _from_order(posts: pl.DataFrame, key: str) -> pl.DataFrame:
+def _from_order(posts: pl.DataFrame) -> pl.DataFrame:
     """Each row's id and the one before it in its thread, by time and, where that is the same or unknown, by row."""
-    if "id" not in posts.columns:
-        posts = posts.with_columns(made_up(key).alias("id"))
     order = [name for name in ("created_at", ROW) if name in posts.columns]
     return (
         posts.filter(pl.col("id").is_not_null())

@@ -4,7 +4,7 @@ import polars as pl
 
 from curate.posts import POSTS, TIME
 from curate.sources.reading.ndjson import ROW
-from curate.sources.reddit_dump import _TEXT_MARKERS, _TITLE_MARKERS
+from curate.sources.reddit_dump import TEXT_MARKERS, TITLE_MARKERS
 from formats.errors import UserError
 
 KEYS = ("id", "thread_id", "parent_id")
@@ -70,7 +70,7 @@ def removed_by() -> pl.Expr:
     """Who removed a post, told by the marker in the place of its `text` or `title`."""
     markers = [
         pl.when(pl.col(name).str.contains(f"(?i){pattern}")).then(pl.lit(removal))
-        for name, patterns in (("text", _TEXT_MARKERS), ("title", _TITLE_MARKERS))
+        for name, patterns in (("text", TEXT_MARKERS), ("title", TITLE_MARKERS))
         for pattern, removal in patterns
     ]
     return pl.coalesce(*markers, pl.lit("none"))
