@@ -58,7 +58,6 @@ def ask_source(source: str, posts: Path, answers: Path, patience: Patience, site
     """
     if source not in ASKED:
         raise UserError(f"no source {source!r} can be asked which posts still stand; known: {', '.join(ASKED)}")
-    from curate.sources.reddit.client import RefusedError
     from curate.sources.reddit_api import existing
 
     known = _kept(answers)
@@ -75,13 +74,10 @@ def ask_source(source: str, posts: Path, answers: Path, patience: Patience, site
             progress(f"ask {source}", done, len(own))
         return Asked(tuple(name for name in own if known[name] == "gone"), len(own), others)
 
-    try:
-        with answers.open("a", encoding="utf-8") as file:
-            file.write("\n")  # ends a line that a kill cut off
-            found = ask([name for name in own if name not in known], file)
-            return ask(found.gone, file) if found.is_suspicious() else found
-    except RefusedError as error:
-        raise UserError(f"{source} does not say which posts still stand: {error}; nothing was removed") from None
+    with answers.open("a", encoding="utf-8") as file:
+        file.write("\n")  # ends a line that a kill cut off
+        found = ask([name for name in own if name not in known], file)
+        return ask(found.gone, file) if found.is_suspicious() else found
 
 
 def _posts_of(source: str, posts: Path) -> tuple[list[str], int]:

@@ -254,3 +254,16 @@ def test_a_line_that_is_too_long_is_cut_off_and_the_lines_around_it_are_whole(tm
     assert [line for line in lines if len(line) < 100] == [*LINES.split(b"\n")[:-1], *LINES.split(b"\n")]
     (long,) = [line for line in lines if len(line) >= 100]
     assert long == b"x" * (1 << 18)
+
+
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_a_byte_order_mark_at_the_beginning_is_left_out(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(COMPRESS[kind](MARK + LINES + MARK + LINES))
+    assert everything(path) == LINES + MARK + LINES
+    assert Place(str(path)).head().text == LINES + MARK + LINES
+    path.write_bytes(COMPRESS[kind](MARK))
+    assert list(read_lines(Place(str(path)))) == []

@@ -1,5 +1,6 @@
 import datetime
 import json
+import os
 import struct
 import zipfile
 from collections.abc import Callable
@@ -198,6 +199,20 @@ def test_a_damaged_archive_is_said_in_one_line(corpus: Callable[..., Path]) -> N
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"tea.corpus.zip: cannot be read \(.*\); it is truncated or damaged: fetch it again$"):
         list(read(Place(str(path)), Wanted(), {}))
+
+
+def test_an_archive_that_is_cut_off_is_not_read_as_text(corpus: Callable[..., Path]) -> None:
+    path = zipped(corpus(*([ROOT] * 50), name="tea"))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"tea.corpus.zip: cannot be read \(File is not a zip file\); it is truncated or damaged: fetch it"):
+        list(read(Place(str(path)), Wanted(), {}))
+
+
+def test_a_file_beside_a_corpus_may_have_any_name(corpus: Callable[..., Path]) -> None:
+    path = corpus(ROOT, conversations=CONVERSATIONS)
+    (path / os.fsdecode(b"caf\xe9")).write_bytes(b"")
+    for lies in (path, path / "utterances.jsonl"):
+        assert [post["title"] for post in gathered(lies)[0]] == ["Case 1: the whistle"]
 
 
 def test_titles_are_held_up_to_a_limit_only(corpus: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

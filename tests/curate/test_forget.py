@@ -621,18 +621,6 @@ def test_most_posts_do_not_go_unnoticed(posts: int, gone: int, suspicious: bool)
     assert Asked(tuple(map(str, range(gone))), posts).is_suspicious() is suspicious
 
 
-def test_reddit_that_does_not_answer_this_is_told_in_one_line(run: Path, answering: Callable[..., list[list[str]]]) -> None:
-    from curate.sources.reddit.client import RefusedError
-
-    def refuse(call: int, name: str) -> bool:
-        raise RefusedError("may not be seen (HTTP 403)")
-
-    answering(refuse)
-    done = lorum("forget", run, "--ask", "reddit", "--quiet")
-    said = "lorum: reddit does not say which posts still stand: may not be seen (HTTP 403); nothing was removed\n"
-    assert (done.exit_code, done.stderr) == (2, said)
-
-
 def test_reddits_posts_of_a_corpus_are_asked_about_and_others_counted(tmp_path: Path, answering: Callable[..., list[list[str]]]) -> None:
     posts = [("t1_a", "reddit"), ("t1_b", "convokit"), ("ck_tea_1", "convokit"), ("t1_c", "table"), ("hn_1", "hackernews")]
     writer = JournalWriter(tmp_path / "posts", "any", ScrapeRequest())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curate.sources.reading import search
+from curate.sources.reading import ndjson, search
 from curate.sources.reading.ndjson import ROW, SHORT_LINE, Chunk, Parsed, chunks, parse_chunk
 from curate.sources.reading.place import Place
 from curate.sources.reading.search import can_be_searched, pick, picked
@@ -296,6 +296,38 @@ def test_line_separators_of_unicode_stand_inside_a_value() -> None:
 def test_a_chunk_without_the_wanted_bytes_is_passed_over_unparsed() -> None:
     parsed = parse(b'{"id": "a", "body": "of no interest"}\n{not even JSON, but in braces as a record is}\n' * 2, names=["kettle"])
     assert (parsed.lines, parsed.records.height, parsed.rejects, parsed.passed_over) == (4, 0, [], 4)
+
+
+@pytest.mark.parametrize("names", [(), ("KettleCourt",)])
+def test_a_byte_order_mark_costs_no_record(tmp_path: Path, names: Sequence[str]) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(b'\xef\xbb\xbf{"id": "a", "subreddit": "KettleCourt"}\n{"id": "b", "subreddit": "KettleCourt"}\n')
+    place = Place(str(path))
+    (parsed,) = (parse_chunk(chunk, FIELDS) for chunk in (picked(place, names) if names else chunks(place)))
+    assert parsed.records.select("id", ROW).rows() == [("a", 1), ("b", 2)]
+    assert parsed.rejects == []
+
+
+def test_bad_lines_are_not_parsed_over_and_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halving alone took five calls a line, of which each costs as much as hundreds of good lines."""
+    calls = 0
+    read = ndjson._read
+
+    def counted(chunk: bytes, schema: dict[str, type[pl.String]]) -> pl.DataFrame | None:
+        nonlocal calls
+        calls += 1
+        return read(chunk, schema)
+
+    monkeypatch.setattr(ndjson, "_read", counted)
+    bad = [b'{"id": "%d", "body": "never' % row for row in range(2000)] + [b'{"id": "%d", "body": "a" b}' % row for row in range(2000)]
+    huge = b'{"id": "a", "score": ' + b"9" * 400 + b"}"
+    parsed = parse(b"\n".join([*bad, huge, b'{"id": NaN}', b'{"id": "z"}']) + b"\n")
+    assert parsed.records.select("id", ROW).rows() == [("a", 4001), ("z", 4003)]
+    reasons = [reject.reason for reject in parsed.rejects]
+    assert reasons == ["not JSON: Unterminated string"] * 2000 + ["not JSON: Expecting ',' delimiter"] * 2000 + [
+        "not JSON as its standard has it"
+    ]
+    assert calls < 200
 
 
 def test_a_large_chunk_keeps_its_rows_when_single_lines_are_bad() -> None:

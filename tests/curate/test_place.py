@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,3 +110,37 @@ def test_standard_input_is_read_whole_however_it_comes(
     assert complained == b""
     counts = json.loads(printed)
     assert (counts["lines"], counts["posts"], counts["rejects"]) == (51, 50, 1)
+
+
+def test_a_pipe_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in (str(tmp_path / "pipe"), "/dev/null"):
+        for look in (Place(name).stat, Place(name).open, Place(name).head):
+            with pytest.raises(UserError) as told:
+                look()
+            assert str(told.value) == (
+                f"{name}: is no regular file but a pipe or device, which cannot be read twice: pipe it to - instead"
+            )
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("import - --out posts <&-", "-: standard input is closed: pipe a file to it, or name the file"),
+        ("import <(echo tea) --out posts", "is no regular file but a pipe or device, which cannot be read twice: pipe it to - instead"),
+        ("import $'caf\\xe9.jsonl' --out posts", "caf\\xe9.jsonl: its name is not UTF-8, as the names of posts' files must be; rename the file"),
+    ],
+)
+def test_what_cannot_be_read_on_the_command_line_is_told_in_one_line(tmp_path: Path, command: str, told: str) -> None:
+    script = f'cd {tmp_path}; python() {{ PYTHONPATH={ROOT} {sys.executable} -c "{IMPORT}" "$@"; }}; python {command}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1
+    assert told in done.stderr
+
+
+def test_a_name_that_is_not_utf_8_is_refused_at_once() -> None:
+    with pytest.raises(UserError) as told:
+        Place(os.fsdecode(b"caf\xe9.jsonl"))
+    assert str(told.value) == r"caf\xe9.jsonl: its name is not UTF-8, as the names of posts' files must be; rename the file"
+    assert Place("café.jsonl").name == "café.jsonl"

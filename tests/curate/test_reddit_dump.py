@@ -145,10 +145,14 @@ def test_a_score_is_known_or_null(comment: Make, posts: Callable[..., list[Recor
         ("45568804275", "t1_kxmhmer"),
         (35, "t1_z"),
         (36, "t1_10"),
-        (0, "t1_0"),
+        (0, "t3_s1"),
+        ("0", "t3_s1"),
         (None, "t3_s1"),
         ("", "t3_s1"),
-        ("9" * 5000, "9" * 5000),  # no number that Python would turn into one
+        ("abc", "t1_abc"),
+        ("s1", "t3_s1"),
+        ("t1_s1", "t1_s1"),
+        ("9" * 5000, "t1_" + "9" * 5000),  # no number that Python would turn into one
     ],
 )
 def test_a_parent_is_a_fullname_a_number_in_base_36_or_the_submission(
@@ -158,7 +162,7 @@ def test_a_parent_is_a_fullname_a_number_in_base_36_or_the_submission(
     assert post["parent_id"] == expected
 
 
-@given(st.integers(0, 10**18))
+@given(st.integers(1, 10**18))
 def test_a_number_is_the_parent_whose_base_36_it_is(comment: Make, posts: Callable[..., list[Record]], number: int) -> None:
     (post,) = posts(comment("c1") | {"parent_id": number})
     assert int(post["parent_id"].removeprefix("t1_"), 36) == number
@@ -349,6 +353,13 @@ def test_half_a_surrogate_pair_costs_one_character_and_no_line(comment: Make, li
         ({}, "no id"),
         ({"id": "", "body": "b", "link_id": "t3_s"}, "no id"),
         ({"id": None, "title": "t"}, "no id"),
+        ({"id": ["q"], "title": "t"}, 'no id of Reddit\'s: ["q"]'),
+        ({"id": 1.5, "title": "t"}, "no id of Reddit's: 1.5"),
+        ({"id": "t1_", "title": "t"}, "no id of Reddit's: t1_"),
+        ({"id": "Q", "title": "t"}, "no id of Reddit's: Q"),
+        ({"id": "q " * 50, "title": "t"}, "no id of Reddit's: " + "q " * 20),
+        ({"id": 17, "title": "t"}, None),
+        ({"id": "true", "title": "t"}, None),  # as good a number in base 36 as any
         ({"id": "x"}, "neither a comment (body) nor a submission (title)"),
         ({"id": "x", "selftext": "no title"}, "neither a comment (body) nor a submission (title)"),
         ({"id": "x", "body": "b"}, "a comment without its thread (link_id)"),

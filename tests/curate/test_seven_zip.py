@@ -2,6 +2,7 @@ import random
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import py7zr
 import pytest
 
 from curate.sources.reading import seven_zip
+from curate.sources.reading.background import Handover
 from curate.sources.reading.seven_zip import members, read_member
 from formats.errors import UserError
 
@@ -76,14 +78,12 @@ def test_reading_that_stops_early_ends_the_thread(tmp_path: Path) -> None:
 
 def test_reading_that_stops_while_earlier_members_are_skipped_ends_the_thread(tmp_path: Path) -> None:
     path = archive(tmp_path / "kettles.7z", {"PostHistory.xml": bytes(150 << 20), "Posts.xml": ROWS})
-    handed: Any = seven_zip.queue.Queue(maxsize=1)
-    done = threading.Event()
-    thread = threading.Thread(target=seven_zip._decompress_into, args=(path, "Posts.xml", handed, done))
+    handover: Handover[bytes] = Handover(1)
+    thread = threading.Thread(target=handover.run, args=(partial(seven_zip._decompress_into, path, "Posts.xml"),))
     thread.start()
-    done.set()
-    thread.join(5)
+    handover.stop(thread)
     assert not thread.is_alive()
-    assert handed.empty()
+    assert handover._waiting.empty()
 
 
 def test_an_archive_that_grows_a_thousandfold_is_handed_on_in_pieces(tmp_path: Path) -> None:

@@ -84,6 +84,16 @@ def test_parts_are_written_when_enough_rows_wait_and_read_in_the_order_of_the_fi
     assert store.read_bucket(tmp_path, 0)["source_row"].to_list() == list(range(150_000))
 
 
+def test_parts_are_written_when_few_rows_are_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BYTES_PER_PART", 1 << 20)
+    with store.PostWriter(tmp_path, 1, 0) as writer:
+        for row in range(5):
+            writer.add(posts((f"t1_{row}", "t3_s", row)).with_columns(text=pl.lit("tea " * (150 << 10))))
+    heights = [pl.scan_parquet(part).select(pl.len()).collect().item() for part in sorted(tmp_path.rglob("*.parquet"))]
+    assert heights == [2, 2, 1]
+    assert store.read_bucket(tmp_path, 0)["source_row"].to_list() == [0, 1, 2, 3, 4]
+
+
 def test_a_writer_that_gets_no_post_writes_none(tmp_path: Path) -> None:
     with store.PostWriter(tmp_path, 4, 0) as writer:
         writer.add(posts())

@@ -13,10 +13,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+import xxhash
 
 from curate.posts import POSTS
 from curate.sources.reading import place as places
-from curate.sources.reading.place import Head, Place
+from curate.sources.reading.place import BEGINNING, Head, Place
 from curate.sources.source import Batch, Reject, Wanted
 from curate.sources.tables import batches, read, recognises
 from formats.errors import UserError
@@ -149,19 +150,31 @@ def test_posts_without_ids_get_some_that_stay(table: Callable[..., Any]) -> None
     content = "thread,text\na,one\na,two\n"
     posts, _, _ = table(content)
     key = posts[0]["id"].split("_")[1]
-    assert keys(posts) == [(f"tb_{key}_2", "a", None, "submission"), (f"tb_{key}_3", "a", f"tb_{key}_2", "comment")]
+    root, reply = (f"tb_{key}_{row}_{xxhash.xxh32_hexdigest(told.encode())}" for row, told in ((2, "a\0one"), (3, "a\0two")))
+    assert keys(posts) == [(root, "a", None, "submission"), (reply, "a", root, "comment")]
     assert keys(table(content, "moved.csv")[0]) == keys(posts)
     assert keys(table(content.replace("one", "1"))[0]) != keys(posts)
+
+
+@pytest.mark.parametrize("header", ["thread,text\n", "prompt,text\n"])
+def test_rows_of_parts_that_begin_alike_are_told_apart(table: Callable[..., Any], header: str) -> None:
+    beginning = header + "a,tea\n" * 12_000
+    assert len(beginning) > BEGINNING
+    ids = [{post["id"] for post in table(beginning + f"a,{end}\na,tea\n")[0]} for end in ("kettle", "mug")]
+    posts = 1 if header.startswith("thread") else 2
+    assert [len(some) for some in ids] == [12_002 * posts] * 2
+    assert len(ids[0] & ids[1]) == 12_001 * posts
 
 
 def test_a_row_of_a_question_and_its_answer_is_two_posts(table: Callable[..., Any], tmp_path: Path) -> None:
     posts, rejects, lines = table("q,a,who,n\nHow?,Boil it.,Mabel,7\nWhy?,,Odo,1\nbroken\n", text="a", prompt="q", author="who", score="n")
     key = posts[0]["id"].split("_")[1]
-    root, file = f"tb_{key}_2_1", str(tmp_path / "kettles.csv")
+    pair = f"tb_{key}_2_{xxhash.xxh32_hexdigest(b'How?' + bytes(1) + b'Boil it.')}"
+    root, file = f"{pair}_1", str(tmp_path / "kettles.csv")
     assert posts == [
         EMPTY | {"id": root, "thread_id": root, "kind": "submission", "text": "How?", "source_file": file, "source_row": 2},
         EMPTY | {
-            "id": f"tb_{key}_2_2", "thread_id": root, "parent_id": root, "kind": "comment", "text": "Boil it.", "author": "Mabel",
+            "id": f"{pair}_2", "thread_id": root, "parent_id": root, "kind": "comment", "text": "Boil it.", "author": "Mabel",
             "score": 7, "source_file": file, "source_row": 2,
         },
     ]  # fmt: skip
@@ -266,6 +279,43 @@ def test_a_mutated_file_is_read_or_refused(kind: str, tmp_path: Path) -> None:
         path.write_bytes(mutated)
         with suppress(UserError):
             gathered(read(Place(str(path)), Wanted(), {}))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow", "stream", "frame", "lazy", "pandas"])
+@pytest.mark.parametrize(
+    "header",
+    [("id", "thread_id", "parent_id", "text"), ("id", "parent_id", "text"), ("thread_id", "text"), ("prompt", "text"), ("id", "title")],
+)
+def test_a_table_without_rows_holds_no_record(tmp_path: Path, kind: str, header: Sequence[str]) -> None:
+    frame = pl.DataFrame(schema=dict.fromkeys(header, pl.String))
+    path = tmp_path / "kettles"
+    if kind in ("frame", "lazy", "pandas"):
+        found = batches({"frame": lambda: frame, "lazy": frame.lazy, "pandas": frame.to_pandas}[kind](), {})
+    else:
+        write = {"csv": frame.write_csv, "parquet": frame.write_parquet, "arrow": frame.write_ipc, "stream": frame.write_ipc_stream}
+        write[kind](path)
+        found = read(Place(str(path)), Wanted(), {})
+    assert gathered(found) == ([], [], 0)
+
+
+def test_parts_of_long_rows_have_few_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.sources.tabular.table.SIZE", 1 << 16)
+    monkeypatch.setattr("curate.sources.tabular.frames.SIZE", 1 << 16)
+    rows = [{"id": str(number), "title": "tea " * 10_000} for number in range(9)]
+    (tmp_path / "json").write_text(json.dumps(rows))
+    pl.DataFrame(rows).write_parquet(
+        tmp_path / "parquet", compression="uncompressed", use_pyarrow=True, pyarrow_options={"use_dictionary": False}
+    )
+    for name, heights in (("json", [2, 2, 2, 2, 1]), ("parquet", [2, 2, 2, 2, 1])):
+        found = list(read(Place(str(tmp_path / name)), Wanted(), {}))
+        assert [batch.posts.height for batch in found] == heights
+        assert [row for batch in found for row in batch.posts["source_row"]] == list(range(1, 10))
+
+
+def test_a_byte_order_mark_costs_no_row(table: Callable[..., Any]) -> None:
+    for content in (_ndjson(), json.dumps(FORUM).encode(), pl.DataFrame(FORUM).write_csv().encode()):
+        posts, rejects, lines = table(b"\xef\xbb\xbf" + content)
+        assert (keys(posts), rejects, lines) == (FORUM_KEYS, [], 3)
 
 
 def test_ids_that_pandas_made_floats_are_refused(table: Callable[..., Any]) -> None:

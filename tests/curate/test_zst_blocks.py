@@ -2,6 +2,7 @@ import io
 import json
 import random
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from curate import store
 from curate.gather import import_files
+from curate.sources.catalogue import recognise
+from curate.sources.reading import place as places
 from curate.sources.reading import zst_blocks
-from curate.sources.reading.compressed import kind_of, read_lines
+from curate.sources.reading.compressed import beginning, kind_of, read_lines
 from curate.sources.reading.place import Place
 from curate.sources.reading.zst_blocks import read_rows
 from formats.errors import UserError
@@ -142,3 +145,27 @@ def test_a_cut_off_dump_in_blocks_is_told_as_any_other(tmp_path: Path, cut: int)
     path.write_bytes(blocks(ROWS * 50)[:cut])
     with pytest.raises(UserError):
         list(import_files([path], tmp_path / "posts", source="reddit-dump"))
+
+
+@pytest.mark.parametrize("lies", ["in a file", "on standard input"])
+def test_it_is_told_for_a_dump_whatever_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comment: Callable[..., dict[str, object]], lies: str
+) -> None:
+    packed = blocks([json.dumps(comment(f"c{number}", body="line\nfeed")).encode() for number in range(3)])
+    place = Place(str(tmp_path / "kettles"))
+    place.path.write_bytes(packed)
+    if lies == "on standard input":
+        monkeypatch.setattr(places, "_stdin", places._Stdin())
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(packed)))
+        place = Place("-")
+    head = place.head()
+    assert head.text == b"".join(read_lines(place))
+    assert recognise(head) == "reddit-dump"
+
+
+def test_the_beginning_is_rows_as_lines_in_their_order() -> None:
+    assert beginning(block(frame(ROWS, [2, 0, 1]))) == b"\n".join(ROWS) + b"\n"
+    cut = beginning(block(frame([ROWS[0], random.Random(1).randbytes(400_000), ROWS[1]]))[:200_000])
+    assert cut.startswith(ROWS[0] + b"\n")
+    assert ROWS[1] not in cut
+    assert beginning(block(b"\x01")) == b""

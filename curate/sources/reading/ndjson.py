@@ -165,7 +165,7 @@ def _good(lines: Iterable[bytes], schema: dict[str, type[pl.String]]) -> set[byt
 def _is_likely(line: bytes) -> bool:
     """Whether Python's parser, which is quick to say no, takes a line for JSON, or cannot tell."""
     try:
-        json.loads(line, parse_int=str, parse_constant=_refuse)  # an integer of thousands of digits is JSON
+        json.loads(line.decode(), parse_int=str, parse_constant=_refuse)  # an integer of thousands of digits is JSON
     except RecursionError:
         return True
     except ValueError:

@@ -12,6 +12,8 @@ from typing import BinaryIO
 import numpy as np
 import zstandard
 
+from curate.sources.reading.place import BEGINNING
+
 MAX_WINDOW = 1 << 31
 """The archives compress with a window of 2 GiB, which readers refuse unless they are told to allow it."""
 
@@ -31,7 +33,7 @@ def beginning(start: bytes) -> bytes:
     if len(rows := reader.read(4)) < 4:
         return b""
     infos = reader.read(8 * min(struct.unpack("<I", rows)[0], _LARGEST_BLOCK // 8))
-    data = reader.read(len(start))
+    data = reader.read(BEGINNING)
     places = takewhile(lambda place: place[0] < len(data), struct.iter_unpack("<II", infos[: len(infos) // 8 * 8]))
     return _as_lines(data, places)
 

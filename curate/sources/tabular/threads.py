@@ -80,7 +80,7 @@ def made_up(rows: pl.DataFrame, key: str) -> pl.Series:
     if "created_at" in rows.columns:
         told.append(pl.col("created_at").to_physical().cast(pl.String))
     values = rows.select(pl.concat_str(told, separator="\0", ignore_nulls=True)).to_series()
-    ids = [f"tb_{key}_{row}_{xxhash.xxh32_hexdigest(value)}" for row, value in zip(rows[ROW], values, strict=True)]
+    ids = [f"tb_{key}_{row}_{xxhash.xxh32_hexdigest(value.encode())}" for row, value in zip(rows[ROW], values, strict=True)]
     return pl.Series("id", ids, pl.String)
 
 
