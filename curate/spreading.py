@@ -18,7 +18,9 @@ def spread(folder: Path, buckets: int) -> int:
 
     A store whose buckets hold at most twice as many stays as it is. A killed call is ended by `end_spread`.
     """
-    fullest, most = max(((bucket, store.rows_in(folder, bucket)) for bucket in store.bucket_numbers(folder)), key=lambda found: found[1])
+    rows = {bucket: store.rows_in(folder, bucket) for bucket in store.bucket_numbers(folder)}
+    fullest = max(rows, key=lambda bucket: rows[bucket], default=0)
+    most = rows.get(fullest, 0)
     if most <= store.SLACK * store.ROWS_PER_BUCKET or store.read_bucket(folder, fullest, ["thread_id"])["thread_id"].n_unique() == 1:
         return buckets
     wider = buckets << math.ceil(math.log2(most / store.ROWS_PER_BUCKET))

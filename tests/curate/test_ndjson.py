@@ -320,7 +320,7 @@ def test_bad_lines_are_not_parsed_over_and_over(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(ndjson, "_read", counted)
     bad = [b'{"id": "%d", "body": "never' % row for row in range(2000)] + [b'{"id": "%d", "body": "a" b}' % row for row in range(2000)]
-    huge = b'{"id": "a", "score": ' + b"9" * 400 + b"}"
+    huge = b'{"id": "a", "score": ' + b"9" * 30 + b"}"
     parsed = parse(b"\n".join([*bad, huge, b'{"id": NaN}', b'{"id": "z"}']) + b"\n")
     assert parsed.records.select("id", ROW).rows() == [("a", 4001), ("z", 4003)]
     reasons = [reject.reason for reject in parsed.rejects]
