@@ -8,7 +8,6 @@ import numpy as np
 import stringzilla
 from numpy.typing import NDArray
 
-from curate.ahead import in_order
 from curate.sources.reading.compressed import read_lines
 from curate.sources.reading.ndjson import SHORT_LINE, Chunk, cut
 from curate.sources.reading.place import Place
@@ -48,7 +47,8 @@ def picked(place: Place, names: Sequence[str]) -> Iterator[Chunk]:
     """
     waiting: list[Chunk] = []
     row = 1
-    for found in in_order(lambda data: pick(data, names), read_lines(place, SEARCHED)):
+    for data in read_lines(place, SEARCHED):
+        found = pick(data, names)
         waiting.append(replace(found, first_row=row, rows=None if found.rows is None else [row + line for line in found.rows]))
         row += found.lines
         if found.rows is None or sum(len(some.data) for some in waiting) >= _ENOUGH:
