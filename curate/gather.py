@@ -8,12 +8,13 @@ from typing import Any
 
 from curate import store
 from curate.drops import drop_superfluous
-from curate.engine import Progress, fingerprint, locked, made_by, report_of, run_locked, silent, taken_out
+from curate.engine import Progress, locked, run_locked, silent
 from curate.files import link_tree, read_json, write_json
 from curate.forgetting.forgotten import Forgotten, keep_forgotten
 from curate.inputs import Input, resolve
 from curate.intake import COUNTS, join_rejects, take_in, take_over
 from curate.journal import IMPORTED
+from curate.manifest import fingerprint, made_by, report_of, taken_out
 from curate.sources.catalogue import file_source
 from curate.sources.reading.place import STDIN
 from curate.sources.source import Batch, Wanted

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from curate.engine import is_ours
+from curate.manifest import is_ours
 from curate.sources.catalogue import FILES, file_source, recognise
 from curate.sources.reading.compressed import kind_of, read_lines
 from curate.sources.reading.place import STDIN, Place, expand, files_in

@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 
 from curate import store, threads
-from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from curate.engine import Progress, run_stage, silent
 from curate.files import write_json, write_parquet
+from curate.manifest import fingerprint, made_by, report_of
 from filters import funnel
 from filters.rule import Rule, judge
 from filters.scores import score_texts

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from curate import STAGES, __version__
 from curate.card import dataset_card
 from curate.check import require_contract
-from curate.engine import alone, fingerprint, made_by
+from curate.engine import alone
 from curate.files import read_json, write_json, write_text
 from curate.gather import import_files
 from curate.judge import judge_posts, scorer_in_background
+from curate.manifest import fingerprint, made_by
 from curate.page import write_report
 from curate.recipe import Recipe
 from curate.samples import make_samples

@@ -10,8 +10,9 @@ import polars as pl
 
 from curate import store, threads
 from curate.ahead import in_order
-from curate.engine import Progress, fingerprint, made_by, report_of, run_stage, silent
+from curate.engine import Progress, run_stage, silent
 from curate.files import ParquetStream, write_text
+from curate.manifest import fingerprint, made_by, report_of
 from curate.splits import SPLITS, split_of
 from formats.errors import UserError
 from formats.render import render

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curate.engine import Progress, alone, check_ours, made_by, report_of, silent
+from curate.engine import Progress, alone, silent
 from curate.forgetting.forgotten import Forgotten
 from curate.gather import Gathered, import_files
 from curate.journal import JournalWriter, ScrapeState, segments
+from curate.manifest import check_ours, made_by, report_of
 from curate.sources.catalogue import live_source
 from curate.sources.fetching.patience import Patience, SourceDownError
 from formats.errors import UserError

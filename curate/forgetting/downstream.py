@@ -5,8 +5,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.engine import alone, made_by, settled, stage_of
+from curate.engine import alone, settled
 from curate.files import read_json
+from curate.manifest import made_by, stage_of
 from formats.errors import UserError
 
 RUN = "run.json"

@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from curate import store
 from curate.card import dataset_card
-from curate.engine import Progress, change_report, count_as_made_from, made_by, report_of, stage_of
+from curate.engine import Progress
 from curate.files import ParquetStream, read_json, write_json, write_text
 from curate.forgetting.downstream import RUN, Downstream
 from curate.forgetting.excerpts import clear_excerpts, clear_segment
@@ -23,6 +23,7 @@ from curate.forgetting.states import clear_states
 from curate.forgetting.survey import example_key, examples_of
 from curate.journal import segments
 from curate.judge import FUNNEL
+from curate.manifest import change_report, count_as_made_from, made_by, report_of, stage_of
 from curate.page import write_report
 from curate.recipe import Recipe
 from curate.samples import CARD_FILE, Sampled, bare_card

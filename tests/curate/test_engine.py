@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from curate.engine import HOLDS, MANIFEST, alone, fingerprint, made_by, report_of, run_stage
+from curate.engine import alone, run_stage
 from curate.files import write_text
+from curate.manifest import HOLDS, MANIFEST, fingerprint, made_by, report_of
 from formats.errors import UserError
 
 ITEMS = ("ann", "odo", "mabel")
@@ -249,7 +250,7 @@ def test_a_fingerprint_tells_parts_apart_and_knows_no_order_of_keys() -> None:
 
 def test_another_version_of_lorum_has_other_fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint("posts", 1)
-    monkeypatch.setattr("curate.engine.__version__", "99.0")
+    monkeypatch.setattr("curate.manifest.__version__", "99.0")
     assert fingerprint("posts", 1) != before
 
 

@@ -15,7 +15,7 @@ from praw.config import Config
 
 from curate import store
 from curate.cli import main
-from curate.engine import alone, made_by, report_of, silent
+from curate.engine import alone, silent
 from curate.forget import forget
 from curate.forgetting.asking import Asked
 from curate.forgetting.forgotten import Forgotten
@@ -24,6 +24,7 @@ from curate.forgetting.plan import Removed
 from curate.gather import Gathered, import_files, import_table
 from curate.journal import JournalWriter, journal_folder, segments
 from curate.judge import judge_posts
+from curate.manifest import made_by, report_of
 from curate.samples import Sampled, make_samples
 from curate.scrape import scrape
 from curate.sources.fetching.patience import Patience, SourceDownError

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate import store
-from curate.engine import report_of
 from curate.gather import Gathered, import_files
+from curate.manifest import report_of
 from curate.sources.reading import compressed
 from curate.sources.source import Wanted
 from formats.errors import UserError
