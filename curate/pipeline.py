@@ -21,7 +21,7 @@ from curate.manifest import fingerprint, made_by
 from curate.page import write_report
 from curate.recipe import Recipe
 from curate.samples import make_samples
-from curate.scrape import fetch, fetch_failures, fetched_segments, is_fetched
+from curate.scrape import fetch_once
 from curate.sources.source import Wanted
 from curate.splits import SPLITS, parse_split
 from formats.errors import UserError
@@ -132,7 +132,9 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator)
     scorer = None if made_by(judged) else scorer_in_background(rules)
 
     def gather() -> dict[str, Any]:
-        fetched, failures = _scrape(recipe, posts, narrator)
+        fetched, failures = fetch_once(recipe.requests(), posts, narrator)
+        for failure in failures:
+            narrator.say(f"gather: could not fetch {failure['what']}: {failure['reason']}")
         return {**asdict(import_files([*files, *fetched], posts, wanted, narrator, columns=recipe.gather.map)), "failures": failures}
 
     def judge() -> dict[str, Any]:
@@ -169,22 +171,6 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator)
         _Stage("train", after("train", samples, *learned), learn, (adapter / "adapter_config.json",)),
         _Stage("eval", after("eval", samples, *learned, recipe.eval.model_dump()), test, (adapter / "stop.json",)),
     ]
-
-
-def _scrape(recipe: Recipe, posts: Path, narrator: Narrator) -> tuple[list[Path], list[dict[str, str]]]:
-    """Fetches what the recipe asks for and was not fetched; the segments that hold it, and what could not be fetched."""
-    fetched: list[Path] = []
-    failures: list[dict[str, str]] = []
-    for source, request in recipe.requests():
-        if not is_fetched(source, request, posts):
-            fetch(source, request, posts, narrator)
-        fetched += fetched_segments(source, request, posts)
-        failures += fetch_failures(source, request, posts)
-    for failure in failures:
-        narrator.say(f"gather: could not fetch {failure['what']}: {failure['reason']}")
-    if recipe.gather.scrape and not fetched and not recipe.gather.files:
-        raise UserError("gather.scrape: nothing was fetched; check the names and days, or fetch it again with lorum scrape")
-    return fetched, failures
 
 
 class _Record:

@@ -1,5 +1,6 @@
 """Fetches posts over the network into a folder of posts: goes on where it stopped, and fetches only what is new when it is done again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,15 +85,32 @@ def is_fetched(source: str, request: Any, out: Path) -> bool:
     scrape = ScrapeState.read(out.resolve(), source, request)
     limit, reached = getattr(request, "limit", None), scrape.request.get("limit")
     far_enough = reached is None or (limit is not None and limit <= reached)
-    return scrape.finished and far_enough and bool(fetched_segments(source, request, out) or not scrape.failures)
+    return scrape.finished and far_enough and bool(_segments_of(source, request, out) or not scrape.failures)
 
 
-def fetched_segments(source: str, request: Any, out: Path) -> list[Path]:
+def fetch_once(requests: Sequence[tuple[str, Any]], out: Path, progress: Progress = silent) -> tuple[list[Path], list[dict[str, str]]]:
+    """Fetches, of these sources with their requests, what was not fetched for the folder `out` before.
+
+    Returns:
+        The segments of the journal that hold what was fetched for them, and what could not be fetched.
+
+    Raises:
+        UserError: nothing was fetched for any of them.
+    """
+    fetched: list[Path] = []
+    failures: list[dict[str, str]] = []
+    for source, request in requests:
+        if not is_fetched(source, request, out):
+            fetch(source, request, out, progress)
+        fetched += _segments_of(source, request, out)
+        failures += ScrapeState.read(out.resolve(), source, request).failures
+    if requests and not fetched:
+        why = "; ".join(f"{failure['what']}: {failure['reason']}" for failure in failures[:2])
+        raise UserError(f"gather.scrape: nothing was fetched ({why or 'there is nothing by these names, in these days'})")
+    return fetched, failures
+
+
+def _segments_of(source: str, request: Any, out: Path) -> list[Path]:
     """The segments of the journal that this scrape wrote."""
     names = set(ScrapeState.read(out.resolve(), source, request).segments)
     return [path for path in segments(out) if path.name in names]
-
-
-def fetch_failures(source: str, request: Any, out: Path) -> list[dict[str, str]]:
-    """What this scrape could not fetch when it was last run."""
-    return ScrapeState.read(out.resolve(), source, request).failures
