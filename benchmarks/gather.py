@@ -254,11 +254,11 @@ def scale(files: Sequence[Path], rows: int, runs: int, folder: Path) -> None:
     for name, code in (("dump to posts", importing()), ("dump to samples, all cheap rules", sampling("False"))):
         first: Measured | None = None
         for copies in (1, 4, 16):
-            made = [folder / f"{copies}-{path.name}" for path in files]
-            for path, target in zip(files, made, strict=True):
+            grown = [folder / f"{copies}-{path.name}" for path in files]
+            for path, target in zip(files, grown, strict=True):
                 if not target.exists():
                     made(path, target, renamed, copies)
-            found = measure(code, made, runs)
+            found = measure(code, grown, runs)
             linear = Measured(first.seconds * copies, 0, 0) if first else None
             show(f"{name}, {copies}x", found, rows * copies, linear, "0.9 to 1.1, memory within 20 %, < 1,200 MiB" if first else "")
             first = first or found
