@@ -50,8 +50,7 @@ def scrape(source: str, request: Any, out: Path, progress: Progress = silent, pa
             import_files(segments(out), out, progress=progress, add=True)
         raise
     if not segments(out):
-        why = "; ".join(f"{failure['what']}: {failure['reason']}" for failure in fetched.failures[:2])
-        raise UserError(f"{source}: nothing was fetched ({why or 'there is nothing by these names, in these days'})")
+        raise _nothing(source, fetched.failures)
     before = report_of(out, "posts") if made_by(out) else {"posts": 0, "replaced": 0}
     gathered = import_files(segments(out), out, progress=progress, add=True)
     return replace(fetched, new=gathered.posts - before["posts"], newer=gathered.replaced - before["replaced"]), gathered
@@ -105,9 +104,14 @@ def fetch_once(requests: Sequence[tuple[str, Any]], out: Path, progress: Progres
         fetched += _segments_of(source, request, out)
         failures += ScrapeState.read(out.resolve(), source, request).failures
     if requests and not fetched:
-        why = "; ".join(f"{failure['what']}: {failure['reason']}" for failure in failures[:2])
-        raise UserError(f"gather.scrape: nothing was fetched ({why or 'there is nothing by these names, in these days'})")
+        raise _nothing("gather.scrape", failures)
     return fetched, failures
+
+
+def _nothing(what: str, failures: Sequence[dict[str, str]]) -> UserError:
+    """The error of a scrape that brought nothing, with the first of its failures."""
+    why = "; ".join(f"{failure['what']}: {failure['reason']}" for failure in failures[:2])
+    return UserError(f"{what}: nothing was fetched ({why or 'there is nothing by these names, in these days'})")
 
 
 def _segments_of(source: str, request: Any, out: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import polars as pl
 from curate.ahead import in_order
 from curate.posts import POSTS
 from curate.sources.convokit_files import UTTERANCES, ZIP, Corpus, names_in_zip, open_corpus
-from curate.sources.reading.ndjson import ROW, Chunk, parse_chunk
+from curate.sources.reading.ndjson import ROW, Chunk, parse_chunk, refused
 from curate.sources.reading.place import Head, Place
 from curate.sources.source import Batch, Reject, Wanted
 from curate.sources.tabular.json_values import members
@@ -150,11 +150,8 @@ def _batch(chunk: Chunk, file: str, corpus: str, conversations: pl.DataFrame, is
     )
     frame = cast(frame, file).join(conversations, left_on="thread_id", right_on="thread", how="left", maintain_order="left")
     faults = frame.select(_fault()).to_series()
-    broken = records.filter(faults.is_not_null())
-    for row, reason, record in zip(broken[ROW], faults.drop_nulls(), broken.drop(ROW).iter_rows(named=True), strict=True):
-        rejects.append(Reject(row, reason, json.dumps({name: value for name, value in record.items() if value is not None})))
     posts = _to_posts(frame.filter(faults.is_null()), file, corpus, is_reddits)
-    return Batch(chunk.lines, posts, sorted(rejects, key=lambda reject: reject.row))
+    return Batch(chunk.lines, posts, sorted([*rejects, *refused(records, faults)], key=lambda reject: reject.row))
 
 
 def _fault() -> pl.Expr:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from curate.posts import POSTS, REMOVALS, TIME
-from curate.sources.reading.ndjson import ROW, chunks, parse_chunk
+from curate.sources.reading.ndjson import ROW, chunks, parse_chunk, refused
 from curate.sources.reading.place import Head, Place
-from curate.sources.source import Batch, Reject, Wanted
+from curate.sources.source import Batch, Wanted
 from formats.errors import UserError
 
 VERSION = 1
@@ -46,12 +46,8 @@ def read(place: Place, wanted: Wanted, columns: Mapping[str, str]) -> Iterator[B
                 )
         records = parsed.records.filter(~header)
         faults = records.select(_fault().alias("reason")).to_series()
-        refused = [
-            Reject(record.pop(ROW), reason, json.dumps({name: value for name, value in record.items() if value is not None}))
-            for reason, record in zip(faults.drop_nulls(), records.filter(faults.is_not_null()).iter_rows(named=True), strict=True)
-        ]
         headers = parsed.records.height - records.height
-        rejects = sorted([*parsed.rejects, *refused], key=lambda reject: reject.row)
+        rejects = sorted([*parsed.rejects, *refused(records, faults)], key=lambda reject: reject.row)
         yield Batch(parsed.lines - headers, _to_posts(records.filter(faults.is_null()), place.name), rejects)
 
 

@@ -12,10 +12,10 @@ import polars as pl
 
 from curate.ahead import in_order
 from curate.posts import POSTS, TIME
-from curate.sources.reading.ndjson import ROW, Chunk, chunks, parse_chunk
+from curate.sources.reading.ndjson import ROW, Chunk, chunks, parse_chunk, refused
 from curate.sources.reading.place import Head, Place
 from curate.sources.reading.search import can_be_searched, picked
-from curate.sources.source import Batch, Reject, Wanted
+from curate.sources.source import Batch, Wanted
 
 SOURCE = "reddit"
 
@@ -90,12 +90,7 @@ def _batch(chunk: Chunk, file: str) -> Batch:
     records, rejects = parsed.records, parsed.rejects
     faults = fault(records)
     if faults.null_count() < len(faults):
-        faulty = records.filter(faults.is_not_null())
-        told = [
-            json.dumps({name: value for name, value in record.items() if value is not None and name != ROW}) for record in faulty.to_dicts()
-        ]
-        refused = [Reject(row, reason, line) for row, reason, line in zip(faulty[ROW], faults.drop_nulls(), told, strict=True)]
-        rejects = sorted([*rejects, *refused], key=lambda reject: reject.row)
+        rejects = sorted([*rejects, *refused(records, faults)], key=lambda reject: reject.row)
         records = records.filter(faults.is_null())
     return Batch(parsed.lines, to_posts(records, file), rejects, parsed.passed_over)
 

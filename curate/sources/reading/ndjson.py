@@ -123,6 +123,16 @@ def parse_chunk(chunk: Chunk, fields: Sequence[str]) -> Parsed:
     return Parsed(chunk.lines, records.with_columns(numbers), rejects, passed_over)
 
 
+def refused(records: pl.DataFrame, faults: pl.Series) -> list[Reject]:
+    """The rejects of the records that have a fault (null: none), each told as JSON without its nulls."""
+    faulty = records.filter(faults.is_not_null())
+    told = zip(faulty[ROW], faults.drop_nulls(), faulty.drop(ROW).iter_rows(named=True), strict=True)
+    return [
+        Reject(row, reason, json.dumps({name: value for name, value in record.items() if value is not None}))
+        for row, reason, record in told
+    ]
+
+
 def _in_runs(bad: Sequence[Numbered]) -> list[Reject]:
     """The rejects of bad lines; equal ones in a row are one entry."""
     rejects: list[Reject] = []
