@@ -10,18 +10,35 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # where `docs` and `tests` are found when this is run as a script
 
 from curate import posts  # noqa: E402
-from docs.sources_scenes import SCENES, Scene  # noqa: E402
+from docs import sources_scenes, sources_servers  # noqa: E402
+from docs.sources_scenes import Scene  # noqa: E402
 
 PAGE = HERE / "sources.md"
+
+SCENES: dict[str, Callable[[Path], AbstractContextManager[Scene]]] = {
+    "Reddit's archives": sources_scenes.archives,
+    "Adding to a folder": sources_scenes.month_twice,
+    "Tables": sources_scenes.nothing,
+    "ConvoKit": sources_scenes.corpus,
+    "Stack Exchange": sources_scenes.site,
+    "Reddit's API": sources_servers.reddit,
+    "Hacker News": sources_servers.hacker_news,
+    "Discourse": sources_servers.discourse,
+    "Lemmy": sources_servers.lemmy,
+    "In a recipe": sources_servers.recipe,
+    "Forgetting": sources_scenes.sample_forum,
+}
+"""By the heading of a section what its commands find."""
+
 AT_ONCE = 6
 """Sections that run at once: those that fetch pause between requests, as they do with real forums."""
 

@@ -1,4 +1,4 @@
-"""What the commands of docs/sources.md find: small invented files, and servers on loopback that speak the APIs."""
+"""What the commands of docs/sources.md find: small invented files."""
 
 import bz2
 import gzip
@@ -7,7 +7,7 @@ import lzma
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,6 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import zstandard
-
-from tests.servers.discourse import Discourse
-from tests.servers.hackernews import HackerNews
-from tests.servers.lemmy import Lemmy
-from tests.servers.reddit import serve
-from tests.servers.reddit_forum import Forum
 
 SAMPLE_DATA = Path(__file__).parents[1] / "sample_data"
 NOON = 1_717_243_200
@@ -48,7 +42,8 @@ class Scene:
 # Reddit's archives: the sample forum, month by month
 
 
-def _zst(lines: bytes) -> bytes:
+def zst(lines: bytes) -> bytes:
+    """As the archives compress: with a window of 2 GiB."""
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=31)
     return zstandard.ZstdCompressor(compression_params=parameters).compress(lines)
 
@@ -63,8 +58,8 @@ def _zst_blocks(lines: bytes) -> bytes:
 PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "2012-01": (".bz2", bz2.compress),
     "2023-11": (".xz", lzma.compress),
-    "2023-12": (".zst", _zst),
-    "2024-01": (".zst", _zst),
+    "2023-12": (".zst", zst),
+    "2024-01": (".zst", zst),
     "2024-02": (".zst_blocks", _zst_blocks),
     "2024-03": (".json.gz", gzip.compress),
 }
@@ -79,7 +74,7 @@ TEAPOTS = [
 ]  # fmt: skip
 
 
-def _months(name: str) -> dict[str, bytes]:
+def by_month(name: str) -> dict[str, bytes]:
     """The lines of a dump of the sample forum by their month; a broken line is of that of the line before."""
     reader = zstandard.ZstdDecompressor(max_window_size=1 << 31)
     with (SAMPLE_DATA / f"KettleCourt_{name}.zst").open("rb") as packed, reader.stream_reader(packed) as lines:
@@ -105,9 +100,10 @@ def _lines(records: list[Record]) -> bytes:
 
 
 @contextmanager
-def _archives(folder: Path) -> Iterator[Scene]:
+def archives(folder: Path) -> Iterator[Scene]:
+    """The sample forum by months, each compressed otherwise."""
     for prefix, name in (("RC", "comments"), ("RS", "submissions")):
-        months = _months(name)
+        months = by_month(name)
         for month, (ending, pack) in PACKED.items():
             more = _lines(TEAPOTS) if (prefix, month) == ("RC", "2024-01") else b""
             (folder / "work" / f"{prefix}_{month}{ending}").write_bytes(pack(months[month] + more))
@@ -115,29 +111,31 @@ def _archives(folder: Path) -> Iterator[Scene]:
 
 
 @contextmanager
-def _month_twice(folder: Path) -> Iterator[Scene]:
+def month_twice(folder: Path) -> Iterator[Scene]:
     """A month's archive, and a newer one: scores changed, and one more comment is in it."""
-    lines = [line for line in _months("comments")["2024-01"].splitlines() if _written(line)]
+    lines = [line for line in by_month("comments")["2024-01"].splitlines() if _written(line)]
     records = [{**json.loads(line), "retrieved_on": NOON} for line in lines]
     late = {**records[-1], "id": "late1", "body": "The court reconvenes for one more biscuit."}
     newer = [{**record, "retrieved_on": NOON + LATER, "score": 50} for record in [*records, late]]
     work = folder / "work"
-    (work / "RC_2024-01.zst").write_bytes(_zst(_lines(records)))
+    (work / "RC_2024-01.zst").write_bytes(zst(_lines(records)))
     (work / "newer").mkdir()
-    (work / "newer" / "RC_2024-01.zst").write_bytes(_zst(_lines(newer)))
-    (work / "RC_2023-12.zst").write_bytes(_zst(_months("comments")["2023-12"]))
+    (work / "newer" / "RC_2024-01.zst").write_bytes(zst(_lines(newer)))
+    (work / "RC_2023-12.zst").write_bytes(zst(by_month("comments")["2023-12"]))
     yield Scene()
 
 
 @contextmanager
-def _sample_forum(folder: Path) -> Iterator[Scene]:
+def sample_forum(folder: Path) -> Iterator[Scene]:
+    """The dumps of the sample forum."""
     for path in SAMPLE_DATA.glob("*.zst"):
         (folder / "work" / path.name).write_bytes(path.read_bytes())
     yield Scene()
 
 
 @contextmanager
-def _nothing(folder: Path) -> Iterator[Scene]:
+def nothing(folder: Path) -> Iterator[Scene]:
+    """An empty folder."""
     yield Scene()
 
 
@@ -145,7 +143,8 @@ def _nothing(folder: Path) -> Iterator[Scene]:
 
 
 @contextmanager
-def _corpus(folder: Path) -> Iterator[Scene]:
+def corpus(folder: Path) -> Iterator[Scene]:
+    """A corpus of three utterances, as a .zip."""
     said = [("abc12", None, "mabel", "Which of you boiled the milk?"), ("def34", "abc12", "odo", "The kettle did.")]
     said.append(("def35", "def34", "mabel", "The kettle was told to."))
     utterances = [
@@ -168,7 +167,8 @@ def _rows(root: str, *rows: Mapping[str, object]) -> str:
 
 
 @contextmanager
-def _site(folder: Path) -> Iterator[Scene]:
+def site(folder: Path) -> Iterator[Scene]:
+    """A site of three posts, as a folder and, under another name, as a .7z."""
     import py7zr
 
     common: Record = {"Score": 4, "CreationDate": "2024-06-01T12:00:00.000", "ContentLicense": "CC BY-SA 4.0"}
@@ -186,132 +186,3 @@ def _site(folder: Path) -> Iterator[Scene]:
         for path in site.iterdir():
             archive.write(path, path.name)
     yield Scene()
-
-
-# Servers
-
-
-@contextmanager
-def _reddit(folder: Path) -> Iterator[Scene]:
-    forum = Forum()
-    forum.submit("court1", author="mabel", title="The matter of the cold tea", selftext="It stood for an hour. I drank it.", score=41)
-    forum.reply("ruling1", "court1", author="odo", body="Guilty of waste, had you not.", score=30)
-    forum.reply("appeal1", "court1", parent="ruling1", author="mabel", body="Then I appeal for a biscuit.", score=22)
-    forum.submit("court2", author="odo", title="Whose spoon is this?", selftext="It was in the sink since Monday.", score=12)
-    forum.reply("ruling2", "court2", author="wim", body="The court finds it is a fork.", score=9)
-    with serve(forum) as server:
-        (folder / "settings" / "praw.ini").write_text(f"[DEFAULT]\noauth_url={server.url}\nreddit_url={server.url}\n", encoding="utf-8")
-        late = {"parent": "ruling2", "author": "odo", "body": "Then whose fork?"}
-        deleted = {"author": "[deleted]", "body": "[deleted]"}
-        yield Scene(
-            meanwhile={
-                "a reply is written": lambda: forum.reply("ruling3", "court2", **late),
-                "a comment is deleted": lambda: forum.comments["ruling2"].update(deleted),
-            }
-        )
-
-
-@contextmanager
-def _hacker_news(folder: Path) -> Iterator[Scene]:
-    def item(number: int, kind: str, by: str, **fields: Any) -> Record:
-        return {"id": number, "type": kind, "by": by, "time": NOON + number, **fields}
-
-    with HackerNews() as server:
-        server.add(
-            item(1, "story", "ann", title="Ask HN: Which kettle?", text="Iron &amp; steel, or <i>copper</i>?", score=9, descendants=2),
-            item(2, "comment", "ben", parent=1, text="Copper. It sounds better."),
-            item(3, "comment", "ann", parent=2, text="To whom?<p>I live alone."),
-            item(4, "story", "cat", title="A kettle in 200 lines of code", url="https://kettles.example/code", score=4, descendants=0),
-        )
-        yield Scene({"lorum scrape hackernews": f"lorum scrape hackernews --algolia-url {server.algolia} --firebase-url {server.firebase}"})
-
-
-@contextmanager
-def _discourse(folder: Path) -> Iterator[Scene]:
-    def post(number: int, identity: int, name: str, raw: str, answers: int | None = None) -> Record:
-        return {
-            "id": identity, "post_number": number, "post_type": 1, "username": name, "user_id": len(name), "raw": raw,
-            "cooked": f"<p>{raw}</p>", "created_at": _moment(identity), "updated_at": _moment(identity), "version": 1, "reply_count": 0,
-            "reply_to_post_number": answers, "actions_summary": [], "moderator": False, "hidden": False, "user_deleted": False,
-            "deleted_at": None,
-        }  # fmt: skip
-
-    def topic(number: int, title: str, *posts: Record) -> Record:
-        return {
-            "id": number, "title": title, "slug": title.lower().replace(" ", "-"), "posts_count": len(posts), "category_id": 7,
-            "created_at": _moment(number), "bumped_at": posts[-1]["created_at"], "user_id": posts[0]["user_id"], "tags": ["kettles"],
-            "posts": list(posts),
-        }  # fmt: skip
-
-    first = topic(
-        1, "How long to steep", post(1, 100, "ann", "Four minutes?"), post(2, 101, "odo", "Three."), post(3, 102, "ann", "Bold.", answers=2)
-    )
-    second = topic(2, "Descaling day", post(1, 200, "odo", "Mine looked like a cave."))
-
-    def reply() -> None:
-        second["posts"].append(post(2, 201, "mabel", "Any bats?"))
-        second.update(posts_count=2, bumped_at=_moment(5000))
-
-    with Discourse(first, second) as server:
-        server.categories = {7: {"id": 7, "slug": "brewing"}}
-        yield Scene({"https://forum.example": server.address}, {"a reply is written": reply})
-
-
-@contextmanager
-def _recipe(folder: Path) -> Iterator[Scene]:
-    """Archives of a month, a table, and the forum of the section on Discourse."""
-    work = folder / "work"
-    for prefix, name in (("RC", "comments"), ("RS", "submissions")):
-        (work / f"{prefix}_2024-01.zst").write_bytes(_zst(_months(name)["2024-01"]))
-    (work / "help.csv").write_text("ticket,customer_wrote,we_wrote\nT-2,Is the lid included?,In spirit.\n", encoding="utf-8")
-    with _discourse(folder) as scene:
-        yield scene
-
-
-@contextmanager
-def _lemmy(folder: Path) -> Iterator[Scene]:
-    home = "https://lemmy.example"
-    community = {"id": 1, "name": "tea", "ap_id": f"{home}/c/tea"}
-
-    def person(number: int, name: str) -> Record:
-        return {"id": number, "name": name, "ap_id": f"{home}/u/{name}", "local": True, "deleted": False}
-
-    ann, ben = person(1, "ann"), person(2, "ben")
-    post = {
-        "id": 1, "name": "Loose leaves", "body": "They got **everywhere**.", "creator_id": 1, "removed": False, "deleted": False,
-        "nsfw": False, "ap_id": f"{home}/post/1", "published_at": _moment(1), "featured_community": False, "featured_local": False,
-        "comments": 2, "score": 3, "upvotes": 4, "downvotes": 1, "newest_comment_time_at": _moment(20),
-    }  # fmt: skip
-
-    def comment(number: int, path: str, creator: Record, text: str) -> Record:
-        written = {
-            "id": number, "creator_id": creator["id"], "post_id": 1, "content": text, "removed": False, "deleted": False, "local": True,
-            "ap_id": f"{home}/comment/{number}", "path": path, "distinguished": False, "published_at": _moment(number), "score": 2,
-            "child_count": 0,
-        }  # fmt: skip
-        return {"comment": written, "creator": creator, "post": post, "community": community}
-
-    with Lemmy() as server:
-        server.posts = {1: {"post": post, "creator": ann, "community": community, "tags": []}}
-        server.comments = [comment(10, "0.10", ben, "Try a strainer."), comment(20, "0.10.20", ann, "That is how it began.")]
-        yield Scene({home: server.address})
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(NOON + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-SCENES: dict[str, Callable[[Path], AbstractContextManager[Scene]]] = {
-    "Reddit's archives": _archives,
-    "Adding to a folder": _month_twice,
-    "Tables": _nothing,
-    "ConvoKit": _corpus,
-    "Stack Exchange": _site,
-    "Reddit's API": _reddit,
-    "Hacker News": _hacker_news,
-    "Discourse": _discourse,
-    "Lemmy": _lemmy,
-    "In a recipe": _recipe,
-    "Forgetting": _sample_forum,
-}
-"""By the heading of a section what its commands find."""
