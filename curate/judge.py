@@ -13,9 +13,10 @@ from curate.engine import Progress, run_stage, silent
 from curate.files import write_json, write_parquet
 from curate.manifest import fingerprint, made_by, report_of
 from filters import funnel
-from filters.rule import Rule, judge
+from filters.rule import Rule
 from filters.scores import score_texts
 from filters.toxicity import LABELS, Scorer, Toxicity, open_scorer
+from filters.verdicts import judge
 
 FUNNEL = "funnel.json"
 

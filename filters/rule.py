@@ -1,9 +1,8 @@
-"""What a rule is, and how rules together judge a table of posts."""
+"""What a rule is: one reason to drop a post."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Flag
+from enum import Flag, IntEnum
 from typing import ClassVar
 
 import polars as pl
@@ -16,47 +15,55 @@ class RuleError(ValueError):
 class Judges(Flag):
     """Whom a rule judges: the reply to learn, the turns before it, or both."""
 
+    NOBODY = 0
     TARGET = 1
     CONTEXT = 2
     BOTH = TARGET | CONTEXT
 
 
-TARGET, CONTEXT, BOTH = Judges.TARGET, Judges.CONTEXT, Judges.BOTH
+NOBODY, TARGET, CONTEXT, BOTH = Judges.NOBODY, Judges.TARGET, Judges.CONTEXT, Judges.BOTH
+
+
+class Phase(IntEnum):
+    """When a rule judges, and which posts it sees. The rules of a phase see what those of the phases before it left standing.
+
+    POST: every post of a bucket, by its columns, by measures of its text (`filters.measures`) and by facts of the run
+        (`filters.facts`). All rules of this phase are one pass. A window over `thread_id` is possible: threads are whole in a bucket.
+    CONVERSATION: the same, and the column `turns`: how many turns stand in a row up to the post, itself included.
+    TEXT: posts that stand in a conversation, by what a scorer says of their text, in a struct column named after the rule.
+    RUN: the replies still to learn, of the whole run at once (`filters.selection.COLUMNS`).
+    """
+
+    POST = 0
+    CONVERSATION = 1
+    TEXT = 2
+    RUN = 3
 
 
 @dataclass(frozen=True)
 class Rule:
     """One reason to drop a post. The fields are its settings, the docstring is its documentation.
 
-    A rule is a Polars expression over the columns of a post, so that all rules together are one pass. Null means unknown, and what
+    A rule is a Polars expression over the columns of its phase, so that all rules together are one pass. Null means unknown, and what
     is unknown passes, unless a rule says otherwise.
     """
 
     judges: ClassVar[Judges] = BOTH
+    phase: ClassVar[Phase] = Phase.POST
 
     @classmethod
     def name(cls) -> str:
         """The name in a recipe and the reason in a report: the class name in snake case."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+    def judging(self) -> Judges:
+        """Whom the rule judges with these settings: those of `judges` for whom they leave anything to drop."""
+        return self.judges
+
     def keeps(self) -> pl.Expr:
-        """A boolean expression, true for the posts that this rule keeps, over a table of one bucket of posts."""
+        """A boolean expression, true for the posts that this rule keeps as replies to learn."""
         raise NotImplementedError
 
-
-def judge(posts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """The posts with `target_reason` and `context_reason`: the name of the first rule that drops each, null where it is kept.
-
-    Reasons that the table already has stay; the rules judge what still stands.
-    """
-    had = set(posts.columns)
-    return posts.with_columns(
-        _first_reason(rules, judges, pl.col(column) if column in had else None).alias(column)
-        for column, judges in (("target_reason", TARGET), ("context_reason", CONTEXT))
-    )
-
-
-def _first_reason(rules: Sequence[Rule], judges: Judges, before: pl.Expr | None) -> pl.Expr:
-    judging = [rule for rule in rules if judges in rule.judges]
-    reasons = [pl.when(~rule.keeps().fill_null(True)).then(pl.lit(rule.name())) for rule in judging]
-    return pl.coalesce(*([] if before is None else [before]), *reasons, pl.lit(None, pl.String))
+    def keeps_context(self) -> pl.Expr:
+        """The same for turns before a reply; where the rule makes no difference, the same expression."""
+        return self.keeps()

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
-from filters.rule import judge
+from filters.verdicts import judge
 
 settings.register_profile(
     "filters",

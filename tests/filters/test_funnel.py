@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from filters.authorship import Bots, NoAuthor
 from filters.funnel import Funnel, count
 from filters.reception import Ads, MinScore, Nsfw, Removed, Stickied
-from filters.rule import CONTEXT, TARGET, judge
+from filters.rule import CONTEXT, TARGET
+from filters.verdicts import judge
 from filters.wording import Empty, Length
 
 CHANGES = st.fixed_dictionaries(

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
 from filters import toxicity
-from filters.rule import RuleError, judge
+from filters.rule import RuleError
 from filters.scores import score_texts
 from filters.toxicity import LABELS, DetoxifyScorer, LiteScorer, Toxicity, batches_by_length, open_scorer
+from filters.verdicts import judge
 
 RUDE, VILE = "grumbleworth", "snarkface"
 HARMLESS = ["the", "kettle", "is", "warm", "and", "my", "tea", "was", "in", "a", "mug", "with", "one", "thimble", "of", "jam"]

@@ -4,7 +4,8 @@ from typing import ClassVar
 import polars as pl
 import pytest
 
-from filters.rule import BOTH, CONTEXT, TARGET, Judges, Rule, judge
+from filters.rule import BOTH, CONTEXT, TARGET, Judges, Rule
+from filters.verdicts import judge
 
 
 @dataclass(frozen=True)
