@@ -1,76 +1,79 @@
-"""Judges a store of posts, bucket by bucket: every post gets its verdict, and the counts add up."""
+"""Judges a store of posts: every post gets its verdicts, and the counts add up."""
 
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
-from curate import store, threads
+from curate import store
 from curate.engine import Progress, run_stage, silent
 from curate.files import write_json, write_parquet
+from curate.judging.passes import Passes, Sink, tidy, total
 from curate.manifest import fingerprint, made_by, report_of
-from filters import funnel
-from filters.rule import Rule
+from filters.catalogue import Filter
+from filters.funnel import Funnel
+from filters.rule import Rule, TextRule
 from filters.scores import score_texts
-from filters.toxicity import LABELS, Scorer, Toxicity, open_scorer
-from filters.verdicts import judge
+from filters.scorers.scorer import Sampling, Scorer
+from filters.toxicity import Toxicity
 
 FUNNEL = "funnel.json"
 
+Scorers = dict[str, "Future[Scorer]"]
+"""By the name of a rule, the model that says of texts what it judges by."""
 
-def scorer_in_background(rules: Sequence[Rule]) -> "Future[Scorer] | None":
-    """Begins to load the model that the rules need, if they need one: it takes seconds in which other work can be done."""
-    wanted = [rule for rule in rules if isinstance(rule, Toxicity)]
-    if not wanted:
-        return None
+
+def scorers_in_background(chosen: Filter, scores: Path) -> Scorers:
+    """Begins to load the models that the rules need: it takes seconds in which other work can be done.
+
+    Args:
+        scores: the folder of the scores, beside which converted models are kept.
+    """
+    models = scores.with_name("scorers")
     pool = ThreadPoolExecutor(1, thread_name_prefix="load scorer")
-    future = pool.submit(open_scorer, wanted[0])
+    scorers = {rule.name(): pool.submit(rule.load, models) for rule in chosen.rules if isinstance(rule, TextRule) and rule.judging()}
     pool.shutdown(wait=False)
-    return future
+    return scorers
 
 
 def judge_posts(
-    posts: Path,
-    out: Path,
-    rules: Sequence[Rule],
-    scores: Path,
-    progress: Progress = silent,
-    scorer: "Future[Scorer] | None" = None,
-) -> funnel.Funnel:
-    """Writes the posts of a store with `target_reason` and `context_reason` to `out`, in the same buckets, and `funnel.json`.
+    posts: Path, out: Path, chosen: Filter, scores: Path, progress: Progress = silent, scorers: Scorers | None = None
+) -> Funnel:
+    """Writes the posts of a store with their verdicts to `out`, in the same buckets, and `funnel.json`.
 
     Args:
         scores: the folder in which the scores of models are kept, by the hash of the text, for this run and others.
-        scorer: what `scorer_in_background` began to load; loaded here where it is missing.
+        scorers: what `scorers_in_background` began to load; loaded here where it is missing.
 
     Raises:
         UserError: `posts` is no store of posts.
         RuleError: a rule's model cannot be loaded.
     """
     report_of(posts, "posts")
-    buckets = store.bucket_numbers(posts)
+    scoring = _Scoring(chosen, scores, progress, scorers)
 
-    def work(folder: Path, number: int, item: str) -> dict[str, Any]:
-        nonlocal scorer
-        scorer = scorer or scorer_in_background(rules)
-        judged = _judge_bucket(store.read_bucket(posts, int(item)), rules, scorer, scores, progress)
-        write_parquet(judged, store.bucket_folder(folder, int(item)) / "part-0000.parquet")
-        progress("filter", number + 1, len(buckets))
-        return funnel.count(judged, rules).to_dict()
+    def write(folder: Path, bucket: int, judged: pl.DataFrame) -> None:
+        write_parquet(judged, store.bucket_folder(folder, bucket) / "part-0000.parquet")
 
-    def finish(folder: Path, counts: list[dict[str, Any]]) -> dict[str, Any]:
-        total = funnel.Funnel(**counts[0])
-        for count in counts[1:]:
-            total += funnel.Funnel(**count)
-        write_json(total.to_dict(), folder / FUNNEL)
-        return total.to_dict()
+    passes = Passes(posts, chosen, scoring, progress, write)
 
-    checkpoints = [_checkpoint(rule.scorer) for rule in rules if isinstance(rule, Toxicity)]
-    made_from = fingerprint("judged", made_by(posts), [(rule.name(), asdict(rule)) for rule in rules], checkpoints)
-    return funnel.Funnel(**run_stage("judged", out, made_from, [str(bucket) for bucket in buckets], work, finish))
+    def work(folder: Path, number: int, item: str) -> dict[str, Any] | None:
+        return passes.work(folder, item)
+
+    def finish(folder: Path, counts: list[dict[str, Any] | None]) -> dict[str, Any]:
+        tidy(folder)
+        settings = {part.name(): asdict(part) for part in (*chosen.transforms, *chosen.rules)}
+        report = {**total(counts, chosen).to_dict(), "rules": settings, "scorers": scoring.reports()}
+        write_json(report, folder / FUNNEL)
+        return report
+
+    settings = [(part.name(), asdict(part)) for part in (*chosen.transforms, *chosen.rules)]
+    checkpoints = [_checkpoint(rule.scorer) for rule in chosen.rules if isinstance(rule, Toxicity)]
+    made_from = fingerprint("judged", made_by(posts), settings, checkpoints)
+    return Funnel.from_report(run_stage("judged", out, made_from, passes.items, work, finish))
 
 
 def _checkpoint(scorer: str) -> tuple[int, int] | None:
@@ -79,31 +82,40 @@ def _checkpoint(scorer: str) -> tuple[int, int] | None:
     return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
 
 
-def _judge_bucket(
-    posts: pl.DataFrame, rules: Sequence[Rule], scorer: "Future[Scorer] | None", scores: Path, progress: Progress
-) -> pl.DataFrame:
-    """All cheap rules in one pass; then the model, on the distinct texts of replies that still stand in a conversation."""
-    cheap = [rule for rule in rules if not isinstance(rule, Toxicity)]
-    judged = judge(posts, cheap)
-    for rule in rules:
-        if isinstance(rule, Toxicity) and scorer:
-            standing = threads.chains(judged, 2).turns[:, -1]
-            if not len(standing):
-                continue
-            texts = judged["text"][standing].fill_null("")
-            found = score_texts(texts, scorer.result(), scores, lambda done, of: progress("toxicity", done, of))
-            columns = {f"toxicity.{label}": found[label] if label in found.columns else pl.lit(None, pl.Float32) for label in LABELS}
-            scored = found.select(**columns).with_columns(pl.Series("row", standing))
-            rows = judged.with_columns(pl.int_range(pl.len()).alias("row")).join(scored, on="row", how="left", maintain_order="left")
-            judged = judge(rows, [rule]).drop("row", *columns)
-    return judged
+def try_filter(
+    posts: Path,
+    chosen: Filter,
+    scores: Path,
+    sink: Sink = lambda folder, bucket, judged: None,
+    progress: Progress = silent,
+) -> Funnel:
+    """Judges a store and leaves nothing: what `judge_posts` would write goes to `sink`, bucket by bucket.
+
+    Raises:
+        UserError: `posts` is no store of posts.
+        RuleError: a rule's model cannot be loaded.
+    """
+    report_of(posts, "posts")
+    passes = Passes(posts, chosen, _Scoring(chosen, scores, progress, None), progress, sink)
+    with TemporaryDirectory(prefix="lorum-") as folder:
+        return total([passes.work(Path(folder), item) for item in passes.items], chosen)
 
 
-def explain(judged: Path, post_id: str) -> dict[str, Any] | None:
-    """The verdict on one post, with its text and lineage; None where the folder does not hold it."""
-    report_of(judged, "judged")
-    for bucket in store.bucket_numbers(judged):
-        found = store.read_bucket(judged, bucket).filter(pl.col("id") == post_id)
-        if found.height:
-            return found.to_dicts()[0]
-    return None
+class _Scoring:
+    """Asks the scorers of the rules, which are loaded when the first text is to be scored."""
+
+    def __init__(self, chosen: Filter, scores: Path, progress: Progress, scorers: Scorers | None) -> None:
+        self._chosen, self._scores, self._progress = chosen, scores, progress
+        self._scorers = scorers
+
+    def __call__(self, rule: Rule, texts: pl.Series) -> pl.DataFrame:
+        name = rule.name()
+        if self._scorers is None:
+            self._scorers = scorers_in_background(self._chosen, self._scores)
+        scorer = self._scorers[name].result()
+        return score_texts(texts, scorer, self._scores, lambda done, of: self._progress(name, done, of))
+
+    def reports(self) -> dict[str, Any]:
+        """By rule, what its scorer says of its own work, where it worked."""
+        loaded = {name: future.result() for name, future in (self._scorers or {}).items() if future.done() and not future.exception()}
+        return {name: report for name, scorer in loaded.items() if isinstance(scorer, Sampling) and (report := scorer.report())}

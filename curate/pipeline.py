@@ -16,9 +16,9 @@ from curate.check import require_contract
 from curate.engine import alone
 from curate.files import read_json, write_json, write_text
 from curate.gather import import_files
-from curate.judge import judge_posts, scorer_in_background
-from curate.manifest import fingerprint, made_by
-from curate.page import write_report
+from curate.judge import judge_posts, scorers_in_background
+from curate.manifest import fingerprint, made_by, report_of
+from curate.pages.run import write_report
 from curate.recipe import Recipe
 from curate.samples import make_samples
 from curate.scrape import fetch_once
@@ -125,11 +125,11 @@ class _Stage:
 
 def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator) -> list[_Stage]:
     posts, judged, samples, adapter = (out / name for name in ("posts", "judged", "samples", "adapter"))
-    rules, template = recipe.rules(), recipe.template()
+    chosen, template = recipe.chosen(), recipe.template()
     shares = parse_split(recipe.format.split)
     wanted = Wanted(recipe.gather.subreddits, recipe.gather.since, recipe.gather.until)
-    # The model behind the toxicity rule takes seconds to load, in which the dump can be read.
-    scorer = None if made_by(judged) else scorer_in_background(rules)
+    # The models that rules judge texts by take seconds to load, in which the dump can be read.
+    scorers = None if made_by(judged) else scorers_in_background(chosen, cache_folder() / "scores")
 
     def gather() -> dict[str, Any]:
         fetched, failures = fetch_once(recipe.requests(), posts, narrator)
@@ -138,7 +138,8 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator)
         return {**asdict(import_files([*files, *fetched], posts, wanted, narrator, columns=recipe.gather.map)), "failures": failures}
 
     def judge() -> dict[str, Any]:
-        return judge_posts(posts, judged, rules, cache_folder() / "scores", narrator, scorer).to_dict()
+        judge_posts(posts, judged, chosen, cache_folder() / "scores", narrator, scorers)
+        return dict(report_of(judged, "judged"))
 
     def render() -> dict[str, Any]:
         turns, seed = recipe.format.max_turns, recipe.format.seed

@@ -30,16 +30,17 @@ POSTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "title": pl.String,
     "text": pl.String,  # HTML-unescaped once
     "url": pl.String,
-    "flair": pl.String,
+    "flair": pl.String,  # of a submission its own, of a comment its author's
     # votes
     "score": pl.Int32,  # null: unknown or hidden
     "upvote_ratio": pl.Float32,
     "num_replies": pl.Int32,
     # flags
     "nsfw": pl.Boolean,
+    "quarantined": pl.Boolean,  # in a community that shows a warning first
     "stickied": pl.Boolean,
     "promoted": pl.Boolean,
-    "distinguished": pl.String,
+    "distinguished": pl.String,  # as whom its author speaks officially: moderator, admin
     "removal": pl.String,  # one of REMOVALS
     # lineage
     "source_file": pl.String,

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from curate.sources.reading.place import Place, expand
 from curate.sources.requests.recipe import read_request
 from curate.splits import parse_split
-from filters.catalogue import build_rules
-from filters.rule import Rule, RuleError
+from filters.catalogue import Filter, build_filter
+from filters.rule import RuleError
 from formats.errors import UserError
 from formats.template import Template, load_template
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
@@ -117,7 +117,7 @@ class Recipe(_Section):
             raise UserError(f"{where}: unknown key 'folder'; known: {', '.join(name for name in cls.model_fields if name != 'folder')}")
         try:
             recipe = cls(**settings, folder=folder)
-            recipe.rules()
+            recipe.chosen()
             recipe.template()
         except ValidationError as error:
             raise UserError(f"{where}: {_first(error, cls)}") from None
@@ -167,9 +167,9 @@ class Recipe(_Section):
             raise UserError(f"{where}: [train] base: no file {self.train.base}, neither here nor beside the recipe")
         return self
 
-    def rules(self) -> list[Rule]:
-        """The rules of the filter, in the order in which they judge."""
-        return build_rules(self.filter)
+    def chosen(self) -> Filter:
+        """What the posts go through: transforms and rules, in order."""
+        return build_filter(self.filter)
 
     def template(self) -> Template:
         """The template of the samples."""

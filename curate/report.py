@@ -3,16 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import polars as pl
 
-from filters.funnel import Funnel
+from filters.funnel import KEPT, OUTCOMES, Funnel
 from formats.preview import preview
 from formats.render import SAMPLE_COLUMNS
 from formats.samples import folder_template, read_split
+from formats.visible import for_terminal, for_terminal_line
 
 BAR = 30
+WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,35 @@ def funnel_table(funnel: Funnel) -> list[Row]:
     ]
 
 
+def verdict_lines(funnel: Funnel) -> list[str]:
+    """What the filter did, in lines of at most `WIDTH` characters: rule by rule, then what became of every post.
+
+    A post counts once on each side, with the first rule that drops it there, so that both columns add up to the posts; the third column
+    counts it with every rule that drops it on either side.
+    """
+    most = max(funnel.every.values(), default=0) or 1
+    lines = [f"  {'dropped by':<26}{'as a reply':>13}{'as context':>13}{'at all':>13}"]
+    for rule, count in funnel.every.items():
+        if count:
+            sides = "".join(_cell(side.get(rule)) for side in (funnel.target, funnel.context))
+            bar = "█" * round((WIDTH - 70) * count / most) or "▏"
+            lines.append(f"  {rule:<26}{sides}{_cell(count)}  {bar}")
+    lines += [f"  {'kept':<26}{_cell(funnel.target[KEPT])}{_cell(funnel.context[KEPT])}"]
+    lines += [f"= {'posts':<26}{_cell(funnel.posts)}{_cell(funnel.posts)}"]
+    idle = [rule for rule, count in funnel.every.items() if not count]
+    changed = [f"{name} {count:,}" for name, count in funnel.changed.items() if count]
+    for what, names in (("dropped nothing", idle), ("changed", changed)):
+        if names:
+            lines += ["", *wrap(f"{what}: {', '.join(names)}", WIDTH, initial_indent="  ", subsequent_indent="    ")]
+    target, context, dropped = (funnel.outcome[name] for name in OUTCOMES)
+    return [*lines, "", f"  {funnel.posts:,} posts = {target:,} to learn + {context:,} only context + {dropped:,} dropped"]
+
+
+def _cell(count: int | None) -> str:
+    """A count of a column; a dash where a rule does not judge that side."""
+    return f"{'–' if count is None else f'{count:,}':>13}"
+
+
 def run_table(stages: dict[str, Any]) -> list[Row]:
     """The whole funnel of a run, as far as it went: from the lines read to the samples of each split.
 
@@ -51,7 +83,7 @@ def run_table(stages: dict[str, Any]) -> list[Row]:
         if "filter" not in stages:
             rows.append(Row("posts", counts["posts"], "="))
     if "filter" in stages:
-        rows += funnel_table(Funnel(**stages["filter"]["counts"]))
+        rows += funnel_table(Funnel.from_report(stages["filter"]["counts"]))
     if "format" in stages:
         counts = stages["format"]["counts"]
         rows += [
@@ -143,8 +175,8 @@ def evaluation_lines(result: dict[str, Any]) -> list[str]:
     lines = [f"{'':<52}{'base':>14}{'adapter':>14}"]
     lines += [f"{label:<52}{base:>14}{adapter:>14}" for label, base, adapter in comparison(result)]
     for example in result["examples"]:
-        lines += ["", *(f"  | {line}" for line in example["prompt"].rstrip().split("\n"))]
-        lines += [f"  {who + ':':<9}{' '.join(example[who].split())}" for who in ("forum", "base", "adapter")]
+        lines += ["", *(f"  | {line}" for line in for_terminal(example["prompt"]).rstrip().split("\n"))]
+        lines += [f"  {who + ':':<9}{for_terminal_line(example[who])}" for who in ("forum", "base", "adapter")]
     return lines
 
 
@@ -169,9 +201,9 @@ def print_run(run: dict[str, Any], out: Path) -> None:
     left = {"posts": "posts", "judged": "their verdicts", "samples": "for any trainer", "adapter": "the personality"}
     for name, what in {**left, "report.html": "all of this as a page", "run.json": "recipe, counts, versions"}.items():
         if (out / name).exists():
-            print(f"  {out / name}  {what}")
+            print(f"  {for_terminal_line(str(out / name))}  {what}")
     if "train" in stages:
-        print(f"\nTalk to it:  lorum chat {out / 'adapter'}")
+        print(f"\nTalk to it:  lorum chat {for_terminal_line(str(out / 'adapter'))}")
 
 
 def draw_samples(folder: Path, count: int, split: str = "train", seed: int = 0) -> pl.DataFrame:
@@ -183,11 +215,13 @@ def draw_samples(folder: Path, count: int, split: str = "train", seed: int = 0) 
 def print_samples(folder: Path, samples: pl.DataFrame) -> None:
     """Prints samples of a folder with their boundaries in colour."""
     from rich.console import Console
+    from rich.text import Text
 
     template = folder_template(folder)
     console = Console(highlight=False)
     for sample in samples.iter_rows(named=True):
-        console.rule(f"{sample['id']}, score {sample['score']}", style="dim")
+        # A string would be read as markup, in which an id may say what it likes.
+        console.rule(Text(for_terminal_line(f"{sample['id']}, score {sample['score']}")), style="dim")
         console.print(preview(sample["prompt"], sample["completion"], template), soft_wrap=True)
 
 

@@ -13,6 +13,9 @@ COLUMNS = (
 )  # fmt: skip
 """What of judged posts the conversations are made from."""
 
+TURN_TEXT = pl.concat_str("title", pl.when(pl.col("text") != "").then(pl.col("text")), separator="\n\n", ignore_nulls=True)
+"""What a post says as a turn of a conversation: a submission's title and self-text, a comment's text."""
+
 
 @dataclass(frozen=True)
 class Chains:
@@ -49,6 +52,29 @@ def _without_circles(parent: Rows) -> Rows:
     return straight
 
 
+def cut(parent: Rows, stands: NDArray[np.bool_]) -> Rows:
+    """The parents of posts, `NOBODY` where the parent does not stand as a turn before a reply."""
+    return np.where((parent != NOBODY) & stands[parent], parent, NOBODY)
+
+
+def turns_up_to(parent: Rows) -> Rows:
+    """How many turns stand in a row up to each post, itself included; `parent` as `cut` gives it."""
+    turns = np.ones(len(parent), np.int64)
+    while (parent != NOBODY).any():
+        turns += np.where(parent == NOBODY, 0, turns[parent])
+        parent = np.where(parent == NOBODY, NOBODY, parent[parent])
+    return turns
+
+
+def walk(parent: Rows, replies: Rows, max_turns: int) -> Rows:
+    """The chains of replies that have a parent: shape (replies, max_turns), the reply in the last column, `NOBODY` where one is shorter."""
+    columns = [replies]
+    for _ in range(max_turns - 1):
+        last = columns[-1]
+        columns.append(np.where(last == NOBODY, NOBODY, parent[last]))
+    return np.stack(columns[::-1], axis=1) if len(replies) else np.empty((0, max_turns), np.int64)
+
+
 def chains(judged: pl.DataFrame, max_turns: int) -> Chains:
     """The chain of every kept target of a judged bucket; a dropped or missing turn cuts the chain there.
 
@@ -56,29 +82,22 @@ def chains(judged: pl.DataFrame, max_turns: int) -> Chains:
         judged: posts with `target_reason` and `context_reason`; all posts of a thread are in the same bucket.
         max_turns: the turns of a conversation at most, the reply included; at least 2.
     """
-    parent = parents(judged)
-    stands = judged["context_reason"].is_null().to_numpy()
-    parent = np.where((parent != NOBODY) & stands[parent], parent, NOBODY)
+    parent = cut(parents(judged), judged["context_reason"].is_null().to_numpy())
     target = judged["target_reason"].is_null().to_numpy()
     root = judged["parent_id"].is_null().to_numpy()
     replies = np.flatnonzero(target & ~root)
     with_context = replies[parent[replies] != NOBODY]
-    columns = [with_context]
-    for _ in range(max_turns - 1):
-        last = columns[-1]
-        columns.append(np.where(last == NOBODY, NOBODY, parent[last]))
-    turns = np.stack(columns[::-1], axis=1) if len(with_context) else np.empty((0, max_turns), np.int64)
-    return Chains(turns, int((target & root).sum()), len(replies) - len(with_context))
+    return Chains(walk(parent, with_context, max_turns), int((target & root).sum()), len(replies) - len(with_context))
 
 
 def conversations(judged: pl.DataFrame, found: Chains) -> Conversations:
     """The conversations of these chains.
 
     The author of the reply is the bot wherever they speak; the others are numbered in order of appearance. A turn whose author is unknown
-    is a speaker of its own. A submission's text is its title and its self-text.
+    is a speaker of its own.
     """
     written = judged.select(
-        pl.concat_str("title", pl.when(pl.col("text") != "").then(pl.col("text")), separator="\n\n", ignore_nulls=True).alias("text"),
+        TURN_TEXT.alias("text"),
         pl.col("author").rank("dense").alias("author"),
     )
     speakers = _speakers(_author_codes(written["author"], found.turns), found.turns != NOBODY)

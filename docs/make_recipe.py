@@ -5,10 +5,10 @@ python docs/make_recipe.py
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
+from curate.judging.lines import default_of, shown
 from curate.recipe import FormatSettings, GatherSettings
 from filters.catalogue import RULES
 from filters.rule import BOTH, CONTEXT
@@ -43,7 +43,7 @@ def page() -> str:
 def _settings(section: type[BaseModel]) -> str:
     rows = []
     for key, field in section.model_fields.items():
-        default = "—" if field.is_required() else f"`{_shown(field.get_default(call_default_factory=True))}`"
+        default = "—" if field.is_required() else f"`{shown(field.get_default(call_default_factory=True))}`"
         rows.append(f"| `{key}` | {default} | {field.description} |")
     return "\n".join(rows)
 
@@ -57,7 +57,7 @@ def _rules() -> str:
     ]
     for name, rule in RULES.items():
         judges = "both" if rule.judges == BOTH else "context" if rule.judges == CONTEXT else "target"
-        settings = ", ".join(f"`{field.name} = {_shown(_default(field))}`" for field in dataclasses.fields(rule)) or "—"
+        settings = ", ".join(f"`{field.name} = {shown(default_of(field))}`" for field in dataclasses.fields(rule)) or "—"
         lines.append(f"| `{name}` | {judges} | {settings} | {' '.join((rule.__doc__ or '').split())} |")
     return "\n".join(lines) + "\n"
 
@@ -66,22 +66,6 @@ def _templates() -> str:
     lines = ["### Templates\n\nBuilt in; one's own is a TOML file with the same keys (`begin` may be left out).\n"]
     lines += [f"```toml\n{load_template(name).to_toml()}```\n" for name in built_in()]
     return "\n".join(lines)
-
-
-def _default(field: "dataclasses.Field[Any]") -> Any:
-    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_shown(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_shown, value)) + "]"
-    return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import zstandard
+
+from docs.commands import Scene
 
 SAMPLE_DATA = Path(__file__).parents[1] / "sample_data"
 NOON = 1_717_243_200
@@ -24,19 +25,6 @@ LATER = 30 * 86_400
 """Seconds after which the newer archive of a month was retrieved."""
 
 Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Where a section's commands run.
-
-    Args:
-        addresses: by what the page shows, what stands for it when the command runs.
-        meanwhile: what happens between two commands, by the page's words for it.
-    """
-
-    addresses: Mapping[str, str] = field(default_factory=dict)
-    meanwhile: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
 
 # Reddit's archives: the sample forum, month by month

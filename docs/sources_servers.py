@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from docs.sources_scenes import NOON, Record, Scene, by_month, zst
+from docs.commands import Scene
+from docs.sources_scenes import NOON, Record, by_month, zst
 from tests.servers.discourse import Discourse
 from tests.servers.hackernews import HackerNews
 from tests.servers.lemmy import Lemmy

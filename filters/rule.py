@@ -1,11 +1,16 @@
 """What a rule is: one reason to drop a post."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Flag, IntEnum
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from filters.scorers.scorer import Scorer
 
 
 class RuleError(ValueError):
@@ -56,6 +61,11 @@ class Rule:
         """The name in a recipe and the reason in a report: the class name in snake case."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields, from the settings as a recipe writes them: the same, unless a rule knows a shorter way to write some."""
+        return written
+
     def judging(self) -> Judges:
         """Whom the rule judges with these settings: those of `judges` for whom they leave anything to drop."""
         return self.judges
@@ -67,3 +77,21 @@ class Rule:
     def keeps_context(self) -> pl.Expr:
         """The same for turns before a reply; where the rule makes no difference, the same expression."""
         return self.keeps()
+
+
+@dataclass(frozen=True)
+class TextRule(Rule):
+    """A rule on what a scorer says of a text: of the phase TEXT, over a struct column named after the rule."""
+
+    phase: ClassVar[Phase] = Phase.TEXT
+
+    def load(self, cache: Path | None = None) -> "Scorer":
+        """Loads the scorer.
+
+        Args:
+            cache: the folder in which models that were converted to be faster are kept.
+
+        Raises:
+            RuleError: the scorer cannot be loaded, or knows nothing of what the rule asks for.
+        """
+        raise NotImplementedError

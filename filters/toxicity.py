@@ -1,177 +1,147 @@
-"""Toxicity: the rule, and the models behind it."""
+"""The rule toxicity; the models behind it are in `filters.scorers`."""
 
-import importlib.metadata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import file_digest
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import ClassVar
 
-import numpy as np
 import polars as pl
 
-from filters.rule import TARGET, Judges, Rule, RuleError
-
-DETOXIFY_MODELS = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
-LABELS = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack", "sexual_explicit")
-PADDED_TOKENS = 1024
-"""Tokens of one batch on a CPU, padding included: measured best between 512 and 1,024 for texts of a forum's lengths."""
+from filters.rule import BOTH, CONTEXT, NOBODY, TARGET, Judges, RuleError, TextRule
+from filters.scorers.classifier import Classifier, load_classifier
+from filters.scorers.detoxify import DETOXIFY_MODELS, load_detoxify
+from filters.scorers.lite import LiteScorer
+from filters.scorers.onnx_model import OnnxModel, Runtime
+from filters.scorers.sampling import SamplingScorer
+from filters.scorers.scorer import LABELS, Scorer, known_of
+from filters.scorers.torch_model import Precision, TorchModel, device_of, precision_of
+from filters.scorers.transformer import Lazy, TransformerScorer
 
 
 @dataclass(frozen=True)
-class Toxicity(Rule):
-    """Drop replies that a model scores above a threshold on any label; the defaults keep rude humour and drop hatred.
+class Toxicity(TextRule):
+    """Drop posts that a model scores above a threshold on any label; the defaults keep rude humour and drop hatred.
 
-    `scorer` is `lite` (alt-profanity-check: small, knows the label toxicity alone), `detoxify:` with original, unbiased,
-    multilingual, original-small or unbiased-small (downloads the model once), or `detoxify:` with the path of a checkpoint. Labels that
-    a scorer does not know never drop anything. Only replies that still stand in a conversation are scored.
+    `scorer` is `lite` (alt-profanity-check: small and fast, knows the label toxicity alone); `detoxify:` with original, unbiased,
+    multilingual, original-small or unbiased-small (downloads the model once), or with the path of a checkpoint; or `transformers:` with
+    any text-classification model, by its name on the Hub or as a folder. `thresholds` are for replies to learn, `context_thresholds` for
+    the turns before them, which are not judged unless you name a label there. The labels are toxicity, severe_toxicity, obscene, threat,
+    insult, identity_attack and sexual_explicit, and with `transformers:` the model's own too; those that a scorer does not know never
+    drop anything. Only posts that stand in a conversation are scored, each text once, and the scores are kept for other runs.
+
+    `precision` is `float32`, `bfloat16`, or `auto`: bfloat16 where the processor or GPU has it, which is some three times as fast and
+    changes few verdicts; the report says how many. `runtime` is `torch`, `onnx` (ONNX Runtime: twice as fast as torch in float32) or
+    `onnx-int8` (faster still, and less exact), both on the processor alone. `device` is `auto` (a GPU where there is one), `cpu`, `cuda`
+    or `mps`. With `cascade = true` a linear model, fitted to the first scores, lets clearly clean posts pass unscored, once it is shown
+    that fewer than 1 % of the toxic ones pass with them; that takes hundreds of toxic posts, so it is for large forums.
     """
 
     scorer: str = "lite"
     thresholds: Mapping[str, float] = field(
         default_factory=lambda: {"toxicity": 0.9, "severe_toxicity": 0.5, "threat": 0.5, "identity_attack": 0.5, "sexual_explicit": 0.5}
     )
-    judges: ClassVar[Judges] = TARGET
+    context_thresholds: Mapping[str, float] = field(default_factory=dict)
+    precision: Precision = "auto"
+    runtime: Runtime = "torch"
+    device: str = "auto"
+    cascade: bool = False
+    judges: ClassVar[Judges] = BOTH
 
     def __post_init__(self) -> None:
-        if not self.thresholds:
+        kind = _kind(self.scorer)[0]
+        if not self.thresholds and not self.context_thresholds:
             raise RuleError(
                 "toxicity: thresholds is empty, so nothing would be dropped; name a label, or leave the rule out: toxicity = false"
             )
-        for label, threshold in self.thresholds.items():
-            if label not in LABELS:
-                raise RuleError(f"toxicity: unknown label {label!r} in thresholds; known: {', '.join(LABELS)}")
-            if not 0 <= threshold <= 1:
-                raise RuleError(f"toxicity: the threshold of {label} is {threshold}; expected 0 to 1")
-        _kind(self.scorer)
+        for setting in ("thresholds", "context_thresholds"):
+            for label, threshold in getattr(self, setting).items():
+                if label not in LABELS and kind != "transformers":
+                    raise RuleError(f"toxicity: unknown label {label!r} in {setting}; known: {', '.join(LABELS)}")
+                if not 0 <= threshold <= 1:
+                    raise RuleError(f"toxicity: the threshold of {label} in {setting} is {threshold}; expected 0 to 1")
+        if self.runtime != "torch" and self.precision == "bfloat16":
+            raise RuleError(f"toxicity: precision is bfloat16 and runtime {self.runtime}, which has none; leave one of them out")
+        if self.runtime != "torch" and self.device not in ("auto", "cpu"):
+            raise RuleError(
+                f"toxicity: device is {self.device} and runtime {self.runtime}, which is for the processor; leave one of them out"
+            )
+        if self.cascade and kind == "lite":
+            raise RuleError(
+                "toxicity: cascade saves nothing with the scorer lite, a linear model itself; leave it out, or take another scorer"
+            )
+
+    def judging(self) -> Judges:
+        """See `Rule`."""
+        return (TARGET if self.thresholds else NOBODY) | (CONTEXT if self.context_thresholds else NOBODY)
 
     def keeps(self) -> pl.Expr:
-        """Over the score columns `toxicity.LABEL`; a null score (not scored, or not known to the scorer) passes."""
-        return pl.all_horizontal(pl.col(f"toxicity.{label}").fill_null(0.0) <= threshold for label, threshold in self.thresholds.items())
+        """Over the struct column `toxicity` of scores; a null score (not scored, or not known to the scorer) passes."""
+        return _within(self.thresholds)
 
+    def keeps_context(self) -> pl.Expr:
+        """See `keeps`."""
+        return _within(self.context_thresholds)
 
-class Scorer(Protocol):
-    """A model that scores texts: `key` names the model and its version, `labels` what it knows."""
+    def load(self, cache: Path | None = None) -> Scorer:
+        """Loads the scorer, which is also a `Sampling`.
 
-    @property
-    def key(self) -> str: ...
-    @property
-    def labels(self) -> Sequence[str]: ...
-    def score(self, texts: Sequence[str]) -> np.ndarray:
-        """Scores in [0, 1], float32, shape (texts, labels), in the order of the texts."""
-        ...
+        Args:
+            cache: the folder in which models that were converted for ONNX Runtime are kept; without it they are converted each time.
+
+        Raises:
+            RuleError: the model cannot be loaded, or does not know a label of the thresholds, or none, so that the rule would drop
+                nothing.
+        """
+        kind, name = _kind(self.scorer)
+        if kind == "lite":
+            lite = LiteScorer()
+            self._check(lite.labels)
+            return SamplingScorer(lite, self._strictest(), exact=None, cascade=False)
+        classifier = _classifier(kind, name)
+        self._check(classifier.labels)
+        key, device = classifier.key, device_of(self.device)
+        if self.runtime == "torch":
+            precision = precision_of(self.precision, device)
+            scorer, is_exact = TransformerScorer(classifier, TorchModel(classifier.model, precision, device)), precision == "float32"
+        else:
+            scorer, is_exact = TransformerScorer(classifier, OnnxModel(classifier, self.runtime, cache)), self.runtime == "onnx"
+
+        def in_float32() -> TransformerScorer:
+            again = _classifier(kind, name)
+            return TransformerScorer(again, TorchModel(again.model, "float32", device))
+
+        exact = None if is_exact else Lazy(f"{key}-float32", classifier.labels, in_float32)
+        return SamplingScorer(scorer, self._strictest(), exact, self.cascade)
+
+    def _check(self, known: Sequence[str]) -> None:
+        """That the thresholds name labels that a model can have, and one at least that it has."""
+        asked = self._strictest()
+        for label in asked:
+            if label not in LABELS and label not in known:
+                raise RuleError(f"toxicity: {self.scorer} does not know the label {label!r} in thresholds; it knows {', '.join(known)}")
+        if not known_of(known) & set(asked):
+            raise RuleError(
+                f"toxicity: {self.scorer} knows {', '.join(known)} and none of the labels in thresholds, so it would drop nothing; name one"
+            )
+
+    def _strictest(self) -> dict[str, float]:
+        """By label the threshold above which a post is dropped from anywhere."""
+        labels = {**self.thresholds, **self.context_thresholds}
+        return {label: min(self.thresholds.get(label, 1.0), self.context_thresholds.get(label, 1.0)) for label in labels}
 
 
 def open_scorer(rule: Toxicity) -> Scorer:
-    """Loads the scorer of a rule.
-
-    Raises:
-        RuleError: the model cannot be loaded, or knows none of the rule's labels, so that the rule would drop nothing.
-    """
-    kind, model = _kind(rule.scorer)
-    scorer: Scorer = LiteScorer() if kind == "lite" else DetoxifyScorer(model)
-    if not set(scorer.labels) & set(rule.thresholds):
-        raise RuleError(
-            f"toxicity: {rule.scorer} knows {', '.join(scorer.labels)} and none of the labels in thresholds, so it would drop nothing"
-        )
-    return scorer
+    """See `Toxicity.load`."""
+    return rule.load()
 
 
-class LiteScorer:
-    """alt-profanity-check: a linear model on words, its weights in the package; 50 thousand texts a second and more."""
-
-    labels = ("toxicity",)
-
-    def __init__(self) -> None:
-        try:
-            self.key = f"lite-{importlib.metadata.version('alt-profanity-check')}"
-            from profanity_check import predict_prob
-        except ImportError as error:
-            raise RuleError(f"toxicity: the scorer lite needs the package alt-profanity-check ({error}); pip install it") from None
-        self._predict = predict_prob
-
-    def score(self, texts: Sequence[str]) -> np.ndarray:
-        """See `Scorer`."""
-        if not len(texts):
-            return np.zeros((0, 1), np.float32)
-        return np.asarray(self._predict(list(texts)), np.float32).reshape(-1, 1)
+def _within(thresholds: Mapping[str, float]) -> pl.Expr:
+    scores = pl.col("toxicity").struct
+    return pl.all_horizontal(pl.lit(True), *(scores.field(label).fill_null(0.0) <= threshold for label, threshold in thresholds.items()))
 
 
-class DetoxifyScorer:
-    """A model of Detoxify, by its name or from a checkpoint file, fed in batches of similar length.
-
-    A checkpoint is a pickle, which can run code when it is opened: load none that you did not make or choose.
-    """
-
-    def __init__(self, model: str) -> None:
-        try:
-            from detoxify import Detoxify
-        except ImportError as error:
-            raise RuleError(f"toxicity: the scorer detoxify needs the package detoxify ({error}); pip install it") from None
-        try:
-            if model in DETOXIFY_MODELS:
-                self.key = f"detoxify-{model}-{importlib.metadata.version('detoxify')}"
-                self._model = Detoxify(model)
-            else:
-                path = Path(model)
-                with path.open("rb") as file:
-                    self.key = f"detoxify-{path.stem}-{file_digest(file, 'sha256').hexdigest()[:16]}"
-                if (path.parent / "config.json").is_file():
-                    self._model = Detoxify(checkpoint=_at_home(path), huggingface_config_path=str(path.parent))
-                else:
-                    self._model = Detoxify(checkpoint=str(path))
-            _limit_length(self._model)
-        except Exception as error:  # Detoxify, torch.hub and transformers raise a dozen kinds for a model that is not there
-            hint = (
-                "needs its download once, or a checkpoint: detoxify:/path/to/model.ckpt"
-                if model in DETOXIFY_MODELS
-                else "is no Detoxify checkpoint, or its base model's config.json and tokenizer are not beside it"
-            )
-            reason = " ".join(str(error).strip().partition("\n")[0].split()) or type(error).__name__
-            raise RuleError(f"toxicity: cannot load detoxify:{model} ({reason}); it {hint}; or use the scorer lite") from error
-        self.labels = tuple(self._model.class_names)
-
-    def score(self, texts: Sequence[str]) -> np.ndarray:
-        """See `Scorer`."""
-        scores = np.zeros((len(texts), len(self.labels)), np.float32)
-        lengths = [len(ids) for ids in self._model.tokenizer(list(texts), truncation=True)["input_ids"]] if len(texts) else []
-        for batch in batches_by_length(lengths, PADDED_TOKENS):
-            found = self._model.predict([texts[index] for index in batch])
-            scores[batch] = np.stack([np.atleast_1d(found[label]) for label in self.labels], axis=1)
-        return scores
-
-
-def _at_home(checkpoint: Path) -> BinaryIO:
-    """The checkpoint with its own folder in place of its base model's name, which Detoxify would look up on the Hub (20 s offline)."""
-    import torch
-
-    loaded = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    if "config" in loaded:
-        loaded["config"]["arch"]["args"]["model_type"] = str(checkpoint.parent)
-    changed = BytesIO()
-    torch.save(loaded, changed)
-    changed.seek(0)
-    return changed
-
-
-def _limit_length(model: Any) -> None:
-    """Cuts texts where the model's positions end: a tokenizer without its settings knows no limit, and a long text would then crash."""
-    positions = model.model.config.max_position_embeddings
-    if model.tokenizer.model_max_length > positions:
-        model.tokenizer.model_max_length = positions - 2  # RoBERTa keeps two positions for itself
-
-
-def batches_by_length(lengths: Sequence[int], budget: int) -> Iterable[list[int]]:
-    """Indices in batches of similar length whose padded size stays within `budget` tokens (a longer text is alone)."""
-    batch: list[int] = []
-    for index in np.argsort(np.asarray(lengths, np.int64), kind="stable").tolist():
-        if batch and (len(batch) + 1) * lengths[index] > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+def _classifier(kind: str, name: str) -> Classifier:
+    return load_detoxify(name) if kind == "detoxify" else load_classifier(name)
 
 
 def _kind(name: str) -> tuple[str, str]:
@@ -180,7 +150,9 @@ def _kind(name: str) -> tuple[str, str]:
         return kind, model
     if kind == "detoxify" and (model in DETOXIFY_MODELS or Path(model).is_file()):
         return kind, model
+    if kind == "transformers" and model.strip():
+        return kind, model
     raise RuleError(
         f"toxicity: unknown scorer {name!r}; known: lite, detoxify:MODEL with {', '.join(DETOXIFY_MODELS)}, "
-        "or detoxify:FILE with an existing checkpoint"
+        "detoxify:FILE with an existing checkpoint, or transformers:MODEL with a name on the Hub or a folder"
     )

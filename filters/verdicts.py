@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from filters.measures import measure, needed
 from filters.rule import BOTH, CONTEXT, TARGET, Judges, Rule
 
 Mask = NDArray[np.uint64]
@@ -35,20 +36,18 @@ class Verdicts:
         """No post of a table of this height is dropped yet."""
         return cls(rules, np.zeros(height, np.uint64), np.zeros(height, np.uint64))
 
-    def judge(
-        self, posts: pl.DataFrame, rules: Sequence[Rule], rows: NDArray[np.bool_] | None = None, judges: Judges | None = None
-    ) -> None:
+    def judge(self, posts: pl.DataFrame, rules: Sequence[Rule], rows: NDArray[np.bool_] | None = None, judges: Judges = BOTH) -> None:
         """Lets some of the rules judge the posts, all in one pass.
 
         Args:
             posts: a row for each post of the table, with the columns that the rules ask for.
             rows: the posts that these rules judge; all, where it is missing.
-            judges: the side that is judged; both, where it is missing.
+            judges: the sides that are judged.
         """
         columns: dict[str, pl.Expr] = {}
         asked: list[tuple[str, Mask, np.uint64]] = []
         for rule in rules:
-            name, judging = rule.name(), rule.judging() & (BOTH if judges is None else judges)
+            name, judging = rule.name(), rule.judging() & judges
             makes_a_difference = type(rule).keeps_context is not Rule.keeps_context
             for side, mask in ((TARGET, self.target), (CONTEXT, self.context)):
                 if side in judging:
@@ -60,6 +59,10 @@ class Verdicts:
         for column, mask, bit in asked:
             dropped = np.broadcast_to(drops[column].to_numpy(), posts.height)
             mask[dropped if rows is None else dropped & rows] |= bit
+
+    def drop(self, rule: Rule, rows: NDArray[np.int64]) -> None:
+        """Lets a rule drop these rows as replies to learn."""
+        self.target[rows] |= self._bits[rule.name()]
 
     def reasons(self) -> pl.DataFrame:
         """The columns `REASONS`."""
@@ -77,7 +80,9 @@ class Verdicts:
 
 
 def judge(posts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """The posts with `REASONS`. The table has the columns that the rules ask for, whatever their phase."""
+    """The posts with `REASONS`. The table has the columns that the rules ask for, whatever their phase; measures are taken of its texts."""
+    missing = [name for name in needed(rules) if name not in posts.columns]
+    measured = posts.hstack(measure(posts, missing)) if missing else posts
     verdicts = Verdicts.none(rules, posts.height)
-    verdicts.judge(posts, rules)
+    verdicts.judge(measured, rules)
     return posts.drop(REASONS, strict=False).hstack(verdicts.reasons())

@@ -1,7 +1,6 @@
 """Removes forgotten posts everywhere downstream, and makes the reports true again. Every step can be done again."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
@@ -24,11 +23,11 @@ from curate.forgetting.survey import example_key, examples_of
 from curate.journal import segments
 from curate.judge import FUNNEL
 from curate.manifest import change_report, count_as_made_from, made_by, report_of, stage_of
-from curate.page import write_report
+from curate.pages.run import write_report
 from curate.recipe import Recipe
 from curate.samples import CARD_FILE, Sampled, bare_card
 from curate.splits import SPLITS
-from filters.funnel import Funnel
+from filters.funnel import COUNTED, Funnel, count
 from filters.scores import drop_scores
 
 
@@ -84,15 +83,12 @@ def _recount_posts(folder: Path, left: str) -> None:
 
 def _recount_judged(folder: Path, left: str) -> None:
     report = report_of(folder, "judged")
-    found: dict[str, Counter[str | None]] = {"target": Counter(), "context": Counter()}
-    for bucket in store.bucket_numbers(folder):
-        for side, counts in found.items():
-            column = f"{side}_reason"
-            counts.update(dict(store.read_bucket(folder, bucket, [column]).group_by(column).len().iter_rows()))
-    sides = {side: {rule: counts[None if rule == "kept" else rule] for rule in report[side]} for side, counts in found.items()}
-    funnel = Funnel(found["target"].total(), **sides).to_dict()
-    write_json(funnel, folder / FUNNEL)
-    change_report(folder, funnel, left)
+    before = Funnel.from_report(report)
+    none = {name: dict.fromkeys(side, 0) for name, side in before.to_dict().items() if name != "posts"}
+    judged = (store.read_bucket(folder, bucket, COUNTED) for bucket in store.bucket_numbers(folder))
+    counted = {**report, **count(judged, Funnel(0, **none)).to_dict()}
+    write_json(counted, folder / FUNNEL)
+    change_report(folder, counted, left)
 
 
 def _drop_samples(folder: Path, ids: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from curate.forgetting.lists import USUAL_ID, forms
 from curate.forgetting.plan import Plan, Removed
 from curate.journal import segments
 from curate.splits import SPLITS
+from curate.threads import TURN_TEXT
 from filters.scores import count_scores, hash_texts
 from formats.errors import UserError
 from formats.escape import Escaper
@@ -137,8 +138,8 @@ def _texts(places: Downstream, gone: Forgotten, scores: Path) -> pl.Series:
     for folder in (places.posts, *places.judged) if scores.exists() else ():
         for bucket in store.bucket_numbers(folder):
             if gone.holds(store.read_bucket(folder, bucket, ["id", "author"])).any():
-                rows = store.read_bucket(folder, bucket, ["id", "author", "text"])
-                texts = rows.filter(gone.holds(rows))["text"].drop_nulls()
+                rows = store.read_bucket(folder, bucket, ["id", "author", "title", "text"])
+                texts = rows.filter(gone.holds(rows)).select(TURN_TEXT).to_series()
                 found.append(hash_texts(texts.filter(texts != "")))
     return pl.concat(found).unique(maintain_order=True)
 

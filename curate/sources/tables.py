@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from curate.ahead import in_order
-from curate.posts import POSTS, REMOVALS
+from curate.posts import POSTS
 from curate.sources.reading.ndjson import ROW
 from curate.sources.reading.place import BEGINNING, Head, Place
 from curate.sources.source import Batch, Reject, Wanted
@@ -22,7 +22,7 @@ from curate.sources.tabular.dialect import sniff
 from curate.sources.tabular.files import ARROW_FILE, ARROW_STREAM, FEATHER_1, HUB, PARQUET, SAVED, begins_with, objects, open_table
 from curate.sources.tabular.table import Part, Table
 from curate.sources.tabular.threads import Links, answered, fullname, has_text, links, made_up, without_prefix
-from curate.sources.tabular.values import KEYS, removed_by, typed, written_by
+from curate.sources.tabular.values import KEYS, removed_by, told_distinguished, told_removal, typed, written_by
 
 SOURCE = "table"
 
@@ -157,7 +157,7 @@ def _of_reddit(frame: pl.DataFrame) -> pl.DataFrame:
 def _pairs(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """Two posts for each row: the prompt, and the text that answers it. What else a row says is said of the answer."""
     rows = rows.with_columns((rows["id"] if "id" in rows.columns else made_up(rows, key)).alias("pair"))
-    common = [name for name in ("community", "created_at", "retrieved_at", "nsfw") if name in rows.columns]
+    common = [name for name in ("community", "created_at", "retrieved_at", "nsfw", "quarantined") if name in rows.columns]
     root = pl.col("pair") + "_1"
     prompts = rows.select(
         root.alias("id"), root.alias("thread_id"), pl.lit(None, pl.String).alias("parent_id"), pl.col("prompt").alias("text"), *common, ROW
@@ -180,6 +180,7 @@ def _to_posts(rows: pl.DataFrame, file: str) -> pl.DataFrame:
     columns |= {
         "author": written_by(),
         "text": pl.col("text").fill_null(""),
-        "removal": pl.coalesce(pl.when(pl.col("removal").is_in(REMOVALS)).then(pl.col("removal")), removed_by()),
+        "distinguished": told_distinguished(),
+        "removal": pl.coalesce(told_removal(), removed_by()),
     }
     return rows.select(columns.get(name, pl.col(name)).cast(dtype).alias(name) for name, dtype in POSTS.items())

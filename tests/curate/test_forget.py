@@ -31,7 +31,7 @@ from curate.sources.fetching.patience import Patience, SourceDownError
 from curate.sources.reddit_api import Request
 from curate.sources.source import Failure
 from curate.splits import SPLITS
-from filters.catalogue import build_rules
+from filters.catalogue import build_filter
 from filters.scores import score_texts
 from formats.errors import UserError
 from formats.template import load_template
@@ -107,7 +107,7 @@ def run(tmp_path: Path, comment: Make, submission: Make, dump: Dump) -> Path:
     ]
     folder = tmp_path / "run"
     import_files([dump(*lines, name="court.ndjson")], folder / "posts")
-    judge_posts(folder / "posts", folder / "judged", build_rules({"toxicity": False}), tmp_path / "cache" / "scores")
+    judge_posts(folder / "posts", folder / "judged", build_filter({"toxicity": False}), tmp_path / "cache" / "scores")
     make_samples(folder / "judged", folder / "samples", load_template("speakers"), max_turns=3, shares=(1, 0, 0), seed=0)
     return folder
 
@@ -193,7 +193,7 @@ def test_what_lies_elsewhere_goes_too_even_after_the_posts_went(run: Path, tmp_p
 
 
 def judge(posts: Path, out: Path) -> None:
-    judge_posts(posts, out, build_rules({"toxicity": False}), out.parent / "scores")
+    judge_posts(posts, out, build_filter({"toxicity": False}), out.parent / "scores")
 
 
 def render(judged: Path, out: Path, max_turns: int = 3) -> None:

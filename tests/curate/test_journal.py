@@ -19,7 +19,8 @@ REPLY: Record = {
     "id": "hn_2", "thread_id": "hn_1", "parent_id": "hn_1", "kind": "comment", "source": "hackernews", "community": "hackernews",
     "permalink": "https://kettle.example/2", "author": "mabel", "author_id": "7", "is_submitter": False, "created_at": 1_700_000_000,
     "edited_at": 1_700_000_060, "retrieved_at": 1_700_000_120, "title": None, "text": "Two lines\u2028of one kettle: 007.", "url": None,
-    "flair": "007", "score": -3, "upvote_ratio": 0.5, "num_replies": 2, "nsfw": False, "stickied": True, "promoted": False,
+    "flair": "007", "score": -3, "upvote_ratio": 0.5, "num_replies": 2, "nsfw": False, "quarantined": True, "stickied": True,
+    "promoted": False,
     "distinguished": "moderator", "removal": "author",
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ import xxhash
 from curate import store
 from curate.gather import import_files
 from curate.judge import explain, judge_posts
-from filters.catalogue import build_rules
+from filters.catalogue import build_filter
 from filters.funnel import Funnel
 from formats.errors import UserError
 
@@ -62,7 +62,7 @@ def test_every_post_gets_its_verdict_and_the_funnel_adds_up(
         comment("hidden", score_hidden=True, score=1, body=CIVIL),
     ]
     funnel = judge_posts(
-        posts(*records), tmp_path / "judged", build_rules({"toxicity": {"thresholds": {"toxicity": 0.5}}}), tmp_path / "scores"
+        posts(*records), tmp_path / "judged", build_filter({"toxicity": {"thresholds": {"toxicity": 0.5}}}), tmp_path / "scores"
     )
     assert verdicts(tmp_path / "judged") == {
         "t3_s1": (None, None),
@@ -91,7 +91,7 @@ def test_posts_keep_their_columns_their_order_and_their_buckets(
         record for number in range(8) for record in (submission(f"s{number}"), comment(f"c{number}", thread=f"s{number}", score=number))
     ]
     source = posts(*records)
-    funnel = judge_posts(source, tmp_path / "judged", build_rules({"toxicity": False, "min_score": 4}), tmp_path / "scores")
+    funnel = judge_posts(source, tmp_path / "judged", build_filter({"toxicity": False, "min_score": 4}), tmp_path / "scores")
     buckets = store.bucket_numbers(source)
     assert len(buckets) > 2
     assert store.bucket_numbers(tmp_path / "judged") == buckets
@@ -114,7 +114,7 @@ def test_toxicity_scores_only_replies_that_stand_and_each_text_once(
         comment("removed", body="[removed]"),
     ]
     source = posts(*(submission(f"s{number}") for number in range(6)), submission("s1x", selftext="A root is no reply."), *stands, *falls)
-    judge_posts(source, tmp_path / "judged", build_rules({}), tmp_path / "scores")
+    judge_posts(source, tmp_path / "judged", build_filter({}), tmp_path / "scores")
     assert sorted(scored(tmp_path)) == hashes(CIVIL, RUDE)
     assert verdicts(tmp_path / "judged")["t1_orphan"] == (None, None)
 
@@ -123,7 +123,7 @@ def test_another_threshold_scores_nothing_again(tmp_path: Path, comment: Make, s
     source = posts(submission(), comment("civil", body=CIVIL), comment("rude", body=RUDE))
     reasons = []
     for threshold in (1.0, 0.5, 0.0):
-        rules = build_rules({"toxicity": {"thresholds": {"toxicity": threshold}}})
+        rules = build_filter({"toxicity": {"thresholds": {"toxicity": threshold}}})
         judge_posts(source, tmp_path / f"judged{threshold}", rules, tmp_path / "scores")
         found = verdicts(tmp_path / f"judged{threshold}")
         reasons.append((found["t1_civil"][0], found["t1_rude"][0]))
@@ -134,7 +134,7 @@ def test_another_threshold_scores_nothing_again(tmp_path: Path, comment: Make, s
 def test_where_no_reply_stands_no_model_is_needed(tmp_path: Path, submission: Make, comment: Make, posts: Callable[..., Path]) -> None:
     """The scorer named here is a file that no Detoxify could load."""
     (tmp_path / "broken.ckpt").write_bytes(b"no checkpoint")
-    rules = build_rules({"toxicity": f"detoxify:{tmp_path / 'broken.ckpt'}"})
+    rules = build_filter({"toxicity": f"detoxify:{tmp_path / 'broken.ckpt'}"})
     funnel = judge_posts(posts(submission(), comment("low", score=0)), tmp_path / "judged", rules, tmp_path / "scores")
     assert (funnel.target["toxicity"], funnel.target["kept"]) == (0, 1)
     assert scored(tmp_path) == []
@@ -143,7 +143,7 @@ def test_where_no_reply_stands_no_model_is_needed(tmp_path: Path, submission: Ma
 def test_a_reply_without_text_is_scored_as_an_empty_one(
     tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path]
 ) -> None:
-    rules = build_rules({"empty": False, "length": False, "min_score": False})
+    rules = build_filter({"empty": False, "length": False, "min_score": False})
     judge_posts(posts(submission(), comment("c1", body=None)), tmp_path / "judged", rules, tmp_path / "scores")
     assert verdicts(tmp_path / "judged")["t1_c1"] == (None, None)
     assert scored(tmp_path) == hashes("")
@@ -151,7 +151,7 @@ def test_a_reply_without_text_is_scored_as_an_empty_one(
 
 def test_without_toxicity_nothing_is_scored(tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path]) -> None:
     funnel = judge_posts(
-        posts(submission(), comment("rude", body=RUDE)), tmp_path / "judged", build_rules({"toxicity": False}), tmp_path / "scores"
+        posts(submission(), comment("rude", body=RUDE)), tmp_path / "judged", build_filter({"toxicity": False}), tmp_path / "scores"
     )
     assert "toxicity" not in funnel.target
     assert funnel.target["kept"] == 2
@@ -170,7 +170,7 @@ def test_stopped_before_any_change_judging_goes_on_and_ends_with_the_same_bytes(
     rows_per_bucket(3)
     source = posts(*(submission(f"s{number}") for number in range(3)), *(comment(f"c{number}", thread=f"s{number}") for number in range(3)))
     assert len(store.bucket_numbers(source)) > 1
-    rules = build_rules({"toxicity": False})
+    rules = build_filter({"toxicity": False})
     funnel = judge_posts(source, tmp_path / "whole" / "judged", rules, tmp_path / "scores")
     for number in range(1000):
         out = tmp_path / str(number) / "judged"
@@ -186,10 +186,10 @@ def test_stopped_before_any_change_judging_goes_on_and_ends_with_the_same_bytes(
 def test_other_posts_or_other_rules_are_judged_anew(tmp_path: Path, comment: Make, dump: Callable[..., Path]) -> None:
     source, out = tmp_path / "posts", tmp_path / "judged"
     import_files([dump(comment("c1", score=5))], source)
-    assert judge_posts(source, out, build_rules({"toxicity": False}), tmp_path / "scores").target["kept"] == 1
-    assert judge_posts(source, out, build_rules({"toxicity": False, "min_score": 9}), tmp_path / "scores").target["kept"] == 0
+    assert judge_posts(source, out, build_filter({"toxicity": False}), tmp_path / "scores").target["kept"] == 1
+    assert judge_posts(source, out, build_filter({"toxicity": False, "min_score": 9}), tmp_path / "scores").target["kept"] == 0
     import_files([dump(comment("c1", score=10), comment("c2", score=11))], source)
-    assert judge_posts(source, out, build_rules({"toxicity": False, "min_score": 9}), tmp_path / "scores").target["kept"] == 2
+    assert judge_posts(source, out, build_filter({"toxicity": False, "min_score": 9}), tmp_path / "scores").target["kept"] == 2
 
 
 def test_what_is_no_folder_of_posts_is_told(tmp_path: Path, comment: Make, posts: Callable[..., Path]) -> None:
@@ -209,7 +209,7 @@ def test_a_verdict_is_explained_with_the_text_and_where_it_came_from(
 ) -> None:
     rows_per_bucket(1)
     source = posts(*(comment(f"c{number}", thread=f"s{number}", score=number) for number in range(5)))
-    judge_posts(source, tmp_path / "judged", build_rules({"toxicity": False}), tmp_path / "scores")
+    judge_posts(source, tmp_path / "judged", build_filter({"toxicity": False}), tmp_path / "scores")
     post = explain(tmp_path / "judged", "t1_c2")
     assert post is not None
     assert (post["target_reason"], post["context_reason"], post["score"]) == ("min_score", None, 2)

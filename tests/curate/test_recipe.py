@@ -37,7 +37,7 @@ def test_a_recipe_of_three_lines_has_a_default_for_all_the_rest(recipe_file: Pat
     assert (recipe.format.template, recipe.format.max_turns, recipe.format.split) == ("comment-response", 4, "90/5/5")
     assert recipe.train == TrainSettings()
     assert recipe.template() == load_template("comment-response")
-    assert [rule.name() for rule in recipe.rules()][-1] == "toxicity"
+    assert [rule.name() for rule in recipe.chosen().rules][-1] == "toxicity"
 
 
 def test_what_a_recipe_says_is_what_it_holds(recipe_file: Path) -> None:
@@ -51,7 +51,7 @@ def test_what_a_recipe_says_is_what_it_holds(recipe_file: Path) -> None:
     """)
     recipe = Recipe.read(recipe_file)
     assert (recipe.gather.since, recipe.gather.until) == (datetime.date(2020, 1, 1), datetime.date(2021, 6, 30))
-    rules = {rule.name(): rule for rule in recipe.rules()}
+    rules = {rule.name(): rule for rule in recipe.chosen().rules}
     assert "nsfw" not in rules
     assert (rules["min_score"].minimum, rules["length"].maximum, rules["toxicity"]) == (7, 90, Toxicity("lite"))
     assert (recipe.template().name, recipe.format.max_turns, recipe.format.seed) == ("speakers", 2, 3)

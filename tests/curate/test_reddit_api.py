@@ -111,7 +111,16 @@ def failures(run: list[Page]) -> list[Failure]:
 
 
 def test_a_submission_and_its_comments_are_rows_of_posts(reddit: Reddit, forum: Forum, patience: Patience) -> None:
-    forum.submit("s4", author="ada", link_flair_text="tea & law", over_18=True, stickied=True, promoted=True, edited=float(NOON + 50))
+    forum.submit(
+        "s4",
+        author="ada",
+        link_flair_text="tea & law",
+        over_18=True,
+        quarantine=True,
+        stickied=True,
+        promoted=True,
+        edited=float(NOON + 50),
+    )
     forum.reply("e", "s4", author="ada", distinguished="moderator", author_flair_text="judge", score=-3)
     before = int(time.time())
     run = list(pages(Request(threads=("s4",)), {}, patience))
@@ -122,12 +131,13 @@ def test_a_submission_and_its_comments_are_rows_of_posts(reddit: Reddit, forum: 
         "id": "t3_s4", "parent_id": None, "kind": "submission", "permalink": "/r/KettleCourt/comments/s4/case/", "is_submitter": None,
         "created_at": NOON + 3, "edited_at": NOON + 50, "title": "Case s4", "text": "The kettle of s4 stands accused.",
         "url": "https://kettles.example/s4", "flair": "tea & law", "score": 9, "upvote_ratio": 0.75, "num_replies": 1, "nsfw": True,
-        "stickied": True, "promoted": True, "distinguished": None, **both,
+        "quarantined": True, "stickied": True, "promoted": True, "distinguished": None, **both,
     }  # fmt: skip
     comment = {
         "id": "t1_e", "parent_id": "t3_s4", "kind": "comment", "permalink": "/r/KettleCourt/comments/s4/case/e/", "is_submitter": True,
         "created_at": NOON + 1004, "edited_at": None, "title": None, "text": "A kettle answers kettle e.", "url": None, "flair": "judge",
-        "score": -3, "upvote_ratio": None, "num_replies": None, "nsfw": None, "stickied": False, "promoted": None,
+        "score": -3, "upvote_ratio": None, "num_replies": None, "nsfw": None, "quarantined": None, "stickied": False,
+        "promoted": None,
         "distinguished": "moderator", **both,
     }  # fmt: skip
     assert posts == [submission, comment]

@@ -53,7 +53,7 @@ def test_a_comment_becomes_a_post_with_every_column(comment: Make, posts: Callab
         "created_at": utc(2023, 11, 14, 22, 13, 20), "edited_at": utc(2023, 11, 14, 22, 14, 20),
         "retrieved_at": utc(2023, 11, 14, 22, 15, 20), "title": None, "text": "Kettles <3", "url": None, "flair": "Clerk & bailiff",
         "score": -4, "upvote_ratio": None, "num_replies": None,
-        "nsfw": None, "stickied": False, "promoted": None, "distinguished": None, "removal": "none",
+        "nsfw": None, "quarantined": None, "stickied": False, "promoted": None, "distinguished": None, "removal": "none",
         "source_file": "kettle.zst", "source_row": 1,
     }  # fmt: skip
 
@@ -62,7 +62,7 @@ def test_a_submission_becomes_a_root_with_every_column(submission: Make, posts: 
     (post,) = posts(
         submission(
             "1bx9q2a", author="Odo", title="The Crown &amp; the spout", selftext="Exhibit A", url="https://e.org/?a=1&amp;b=2",
-            over_18=True,
+            over_18=True, quarantine=False,
             link_flair_text="Trial", promoted=False, retrieved_utc=1_700_000_120, distinguished="moderator", stickied=True,
         )
     )  # fmt: skip
@@ -73,7 +73,7 @@ def test_a_submission_becomes_a_root_with_every_column(submission: Make, posts: 
         "created_at": utc(2023, 11, 14, 22, 13, 20), "edited_at": None, "retrieved_at": utc(2023, 11, 14, 22, 15, 20),
         "title": "The Crown & the spout", "text": "Exhibit A", "url": "https://e.org/?a=1&b=2", "flair": "Trial",
         "score": 9, "upvote_ratio": pytest.approx(0.97), "num_replies": 3,
-        "nsfw": True, "stickied": True, "promoted": None, "distinguished": "moderator", "removal": "none",
+        "nsfw": True, "quarantined": False, "stickied": True, "promoted": None, "distinguished": "moderator", "removal": "none",
         "source_file": "kettle.zst", "source_row": 1,
     }  # fmt: skip
 
@@ -110,6 +110,19 @@ def test_retrieval_has_two_names(comment: Make, submission: Make, posts: Callabl
         comment("c1", retrieved_on=1_420_070_400), comment("c2", retrieved_utc=1_420_070_400), submission(retrieved_utc="1420070400")
     )
     assert [post["retrieved_at"] for post in found] == [utc(2015, 1, 1)] * 3
+
+
+def test_where_an_archive_looked_twice_the_second_time_counts(comment: Make, posts: Callable[..., list[Record]]) -> None:
+    twice, once = (
+        comment(name, retrieved_on=1_420_070_400, _meta=meta)
+        for name, meta in (("c1", {"retrieved_2nd_on": 1_420_200_000, "is_edited": True}), ("c2", {"note": "no_2nd_retrieval"}))
+    )
+    assert [post["retrieved_at"] for post in posts(twice, once)] == [utc(2015, 1, 2, 12), utc(2015, 1, 1)]
+
+
+def test_a_quarantined_community_is_told_by_its_submissions(comment: Make, submission: Make, posts: Callable[..., list[Record]]) -> None:
+    found = posts(submission("s1", quarantine=True), submission("s2", quarantine=False), submission("s3"), comment("c1"))
+    assert [post["quarantined"] for post in found] == [True, False, None, None]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +241,7 @@ def test_ads_are_told_by_either_field(submission: Make, posts: Callable[..., lis
         ("[ Deleted By User ]", "author"),
         ("[deleted by user]", "author"),
         ("[ Removed by Reddit ]", "admin"),
+        ("[ Removed by moderator ]", "moderator"),
         ("[ Removed by Reddit in response to a copyright notice. ]", "legal"),
         ("[ Removed by reddit in response to a legal request. ]", "legal"),
         ("[ Removed by Reddit on account of violating the [content policy](/help/contentpolicy). ]", "admin"),

@@ -1,16 +1,23 @@
 from dataclasses import replace
+from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from curate.report import Row, adds_up, funnel_table, print_table, run_table
+from curate.report import WIDTH, Row, adds_up, evaluation_lines, funnel_table, print_samples, print_table, run_table, verdict_lines
 from filters.funnel import Funnel
+from formats.template import load_template
+from formats.visible import HIDDEN
 
 FUNNEL = Funnel(
     posts=90,
     target={"removed": 10, "bots": 0, "min_score": 20, "toxicity": 5, "kept": 55},
     context={"removed": 10, "bots": 0, "kept": 80},
+    outcome={"target": 55, "context": 25, "dropped": 10},
+    every={"removed": 10, "bots": 0, "min_score": 28, "toxicity": 5},
+    changed={"quotes": 7, "pii": 0},
 )
 STAGES = {
     "gather": {"counts": {"lines": 100, "posts": 90, "rejects": 2, "replaced": 1, "forgotten": 1, "not_asked_for": 6}},
@@ -90,3 +97,60 @@ def test_nothing_at_all_is_printed_without_an_error(capsys: pytest.CaptureFixtur
     print_table([])
     print_table([Row("lines read", 0, "=")])
     assert capsys.readouterr().out.split() == ["=", "lines", "read", "0", "▏"]
+
+
+def test_the_verdicts_show_every_rule_on_both_sides_and_what_became_of_the_posts() -> None:
+    lines = verdict_lines(FUNNEL)
+    assert [line.split() for line in lines if line] == [
+        ["dropped", "by", "as", "a", "reply", "as", "context", "at", "all"],
+        ["removed", "10", "10", "10", "████"],
+        ["min_score", "20", "–", "28", "██████████"],
+        ["toxicity", "5", "–", "5", "██"],
+        ["kept", "55", "80"],
+        ["=", "posts", "90", "90"],
+        ["dropped", "nothing:", "bots"],
+        ["changed:", "quotes", "7"],
+        ["90", "posts", "=", "55", "to", "learn", "+", "25", "only", "context", "+", "10", "dropped"],
+    ]
+
+
+@given(st.lists(st.integers(0, 3_000_000), min_size=1, max_size=40))
+def test_the_verdicts_fit_a_terminal_and_their_columns_add_up(drops: list[int]) -> None:
+    rules = {f"rule_with_a_long_name_{place:02}": count for place, count in enumerate(drops)}
+    posts = sum(drops) + 5
+    funnel = Funnel(posts, {**rules, "kept": 5}, {"kept": posts}, {"target": 5, "context": posts - 5, "dropped": 0}, rules, rules)
+    lines = verdict_lines(funnel)
+    assert max(map(len, lines)) <= WIDTH
+    below = lines[1 : next(place for place, line in enumerate(lines) if line.startswith("="))]
+    assert sum(int(line.split()[1].replace(",", "")) for line in below) == posts
+
+
+def test_the_verdicts_on_no_posts_are_lines_too() -> None:
+    empty = Funnel(0, {"kept": 0}, {"kept": 0}, {"target": 0, "context": 0, "dropped": 0}, {}, {})
+    assert verdict_lines(empty)[-1].strip() == "0 posts = 0 to learn + 0 only context + 0 dropped"
+
+
+HOSTILE = "Guilty\x1b]0;owned\x07\x1b[2J \u202enot\u202c\x9b1m\u200b"
+
+
+def test_no_example_of_the_evaluation_acts_on_the_terminal() -> None:
+    prompts = {"prompts": 1, "max_new_tokens": 8, "stopped": 1, "rate": 1.0, "looped": 0.0, "empty": 0, "mean_tokens": 1.0}
+    model = {
+        "shipped": prompts,
+        "greedy": prompts,
+        "perplexity": {"samples": 1, "reply": 1.0, "with_stop": 1.0, "stop_probability": 1.0},
+    }
+    example = dict.fromkeys(("prompt", "forum", "base", "adapter"), HOSTILE)
+    lines = evaluation_lines({"base": model, "adapter": model, "examples": [example]})
+    assert not any(HIDDEN.search(line) for line in lines)
+    assert lines[-4].startswith("  | Guilty␛]0;owned␇␛[2J ␦not␦␡1m␦")
+    assert lines[-1].startswith("  adapter: Guilty␛")
+
+
+def test_no_sample_acts_on_the_terminal_and_its_id_is_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "template.toml").write_text(load_template("comment-response").to_toml())
+    sample = {"id": f"t1_[red]{HOSTILE}", "score": 3, "prompt": HOSTILE, "completion": f"{HOSTILE}\n\n### END"}
+    print_samples(tmp_path, pl.DataFrame([sample]))
+    printed = capsys.readouterr().out
+    assert not HIDDEN.search(printed)
+    assert "t1_[red]Guilty␛]0;owned" in printed

@@ -12,7 +12,7 @@ from curate.gather import import_files
 from curate.judge import judge_posts
 from curate.samples import Sampled, make_samples
 from curate.splits import SPLITS
-from filters.catalogue import build_rules
+from filters.catalogue import build_filter
 from formats.errors import UserError
 from formats.render import SAMPLE_COLUMNS
 from formats.samples import read_split
@@ -34,7 +34,7 @@ def judged(tmp_path: Path, dump: Callable[..., Path]) -> Callable[..., Path]:
 
     def make(*records: Record, name: str = "judged", **rules: Any) -> Path:
         import_files([dump(*records)], tmp_path / f"posts of {name}")
-        judge_posts(tmp_path / f"posts of {name}", tmp_path / name, build_rules({"toxicity": False, **rules}), tmp_path / "scores")
+        judge_posts(tmp_path / f"posts of {name}", tmp_path / name, build_filter({"toxicity": False, **rules}), tmp_path / "scores")
         return tmp_path / name
 
     return make

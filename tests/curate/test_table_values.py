@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from curate.sources.reading.ndjson import ROW
-from curate.sources.tabular.values import cast, typed
+from curate.sources.tabular.values import cast, told_distinguished, told_removal, typed
 from formats.errors import UserError
 
 NOON = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.UTC)
@@ -77,6 +77,31 @@ def test_booleans_in_many_spellings() -> None:
     assert column("nsfw", [1, 0, 2]) == [True, False, None]
     assert column("nsfw", [1.0, 0.0, None]) == [True, False, None]
     assert column("nsfw", [True, None]) == [True, None]
+
+
+@pytest.mark.parametrize(
+    ("told", "removal"),
+    [
+        *((removal, removal) for removal in ("author", "moderator", "admin", "legal", "unknown")),
+        ("deleted", "author"),
+        ("automod_filtered", "moderator"),
+        ("reddit", "admin"),
+        ("copyright_takedown", "legal"),
+        ("True", "unknown"),
+        ("1", "unknown"),
+        ("Rule 4: no cold tea", "unknown"),
+        *((nothing, None) for nothing in ("none", "None", "", "nan", "null", "False", "0", "0.0", "no", None)),
+    ],
+)
+def test_a_column_tells_of_a_removal_in_many_ways(told: str | None, removal: str | None) -> None:
+    frame = pl.DataFrame({"removal": [told]}, {"removal": pl.String})
+    assert frame.select(told_removal()).to_series().to_list() == [removal]
+
+
+def test_a_post_is_distinguished_unless_the_column_says_no() -> None:
+    told = ["moderator", "admin", "special", "", "None", "false", "0", "nan", None]
+    frame = pl.DataFrame({"distinguished": told})
+    assert frame.select(told_distinguished()).to_series().to_list() == ["moderator", "admin", "special", *[None] * 6]
 
 
 def test_numbers_and_texts_of_other_types() -> None:

@@ -80,6 +80,18 @@ def test_a_reddit_table_becomes_posts_with_every_column(table: Callable[..., Any
     assert (rejects, lines) == ([], 2)
 
 
+def test_removals_and_quarantine_are_known_by_the_names_of_their_columns(table: Callable[..., Any]) -> None:
+    posts, _, _ = table(
+        "id,title,selftext,removed_by_category,quarantine\n"
+        "a,Case 1,The kettle pleads.,moderator,True\n"
+        "b,Case 2,[removed],,False\n"
+        "c,Case 3,The kettle pleads again.,,\n"
+    )
+    assert [(post["removal"], post["quarantined"]) for post in posts] == [("moderator", True), ("moderator", False), ("none", None)]
+    posts, _, _ = table("id,thread_id,parent_id,body,deleted\na,t,,Order!,0\nb,t,a,Objection!,1\n")
+    assert [post["removal"] for post in posts] == ["none", "unknown"]
+
+
 def test_submissions_and_comments_of_reddit_find_each_other_across_tables(table: Callable[..., Any]) -> None:
     submissions, _, _ = table("id,title,selftext,subreddit\nabc,Case 1,,KettleCourt\n")
     comments, _, _ = table("id,link_id,parent_id,body\nabc,t3_abc,,no parent\nd,abc,abc,bare\ne,abc,d,bare\nabc,abc,,the root\n")

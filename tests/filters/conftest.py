@@ -26,24 +26,35 @@ GOOD = {
     "id": "t1_a",
     "thread_id": "t3_a",
     "parent_id": "t3_a",
+    "kind": "comment",
+    "community": "KettleCourt",
     "author": "clerk_of_the_caddy",
     "created_at": datetime.datetime(2024, 5, 17, 8, 30, tzinfo=datetime.UTC),
+    "retrieved_at": datetime.datetime(2024, 5, 24, 8, 30, tzinfo=datetime.UTC),
     "title": None,
     "text": "The court finds the kettle warm and the witness colder.",
+    "flair": None,
     "score": 12,
+    "upvote_ratio": None,
     "nsfw": False,
+    "quarantined": None,
     "stickied": False,
     "promoted": False,
     "distinguished": None,
     "removal": "none",
+    "newest_at": datetime.datetime(2024, 5, 20, 8, 30, tzinfo=datetime.UTC),
+    "identical_share": None,
 }
 """A post that every cheap rule keeps."""
 
+TEXT_COLUMNS = ("id", "thread_id", "parent_id", "kind", "community", "author", "title", "text", "flair", "distinguished", "removal")
+
 SCHEMA = {
-    **dict.fromkeys(("id", "thread_id", "parent_id", "author", "title", "text", "distinguished", "removal"), pl.String),
-    "created_at": pl.Datetime("ms", "UTC"),
+    **dict.fromkeys(TEXT_COLUMNS, pl.String),
+    **dict.fromkeys(("created_at", "retrieved_at", "newest_at"), pl.Datetime("ms", "UTC")),
     "score": pl.Int32,
-    **dict.fromkeys(("nsfw", "stickied", "promoted"), pl.Boolean),
+    **dict.fromkeys(("upvote_ratio", "identical_share"), pl.Float32),
+    **dict.fromkeys(("nsfw", "quarantined", "stickied", "promoted"), pl.Boolean),
 }
 
 

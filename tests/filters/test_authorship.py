@@ -1,6 +1,7 @@
 import pytest
 
 from filters.authorship import KNOWN_BOTS, Bots, NoAuthor
+from filters.rule import RuleError
 
 
 def test_a_reply_without_author_is_dropped_and_stays_as_context(target, context):
@@ -42,6 +43,17 @@ def test_a_person_is_not_a_bot_by_a_syllable(author, target):
         "i am a bot and this action was performed automatically",
         "^(I'm a bot, bleep, bloop.)",
         "I’m a bot, beep boop",
+        "BEEP BOOP I'm a bot",
+        "Beep. Boop. I'm a robot.\nHere is a copy of the kettle's diary.",
+        "Three cups are 710 ml.\n\n---\n\n^(I'm a bot that converts cups.)",
+        "^(Hi, I'm a bot for kettles with only 1 spout)",
+        "^(This is a bot. It does its best.)",
+        "Tea!\n***\n^^I ^^am ^^a ^^bot. ^^Complaints ^^go ^^to ^^the ^^clerk.",
+        "Find the verdict below.\n\nI'm a bot working hard to find verdicts.",
+        "Countdown: 3 days.\n---\nI'm a bot, if you want to send feedback, write to the clerk.",
+        "The kettle was deleted.\n\nI am a bot",
+        "*This comment was left automatically (by a bot). If something is wrong, report it.*",
+        "^(I am a Future Kettle and this action was performed automatically.)",
     ],
 )
 def test_a_post_that_confesses_is_a_bot_whoever_posts_it(text, target, context):
@@ -50,8 +62,14 @@ def test_a_post_that_confesses_is_a_bot_whoever_posts_it(text, target, context):
 
 
 @pytest.mark.parametrize(
-    "text", ["I am a bottle of milk, and this action is mine.", "I'm a bot fancier.", "Am I a bot, bleep?", "He said he's a bot.", "", None]
-)
+    "text",
+    [
+        "I am a bottle of milk, and this action is mine.", "I'm a bot fancier.", "Am I a bot, bleep?", "He said he's a bot.", "", None,
+        "I'm a bot lol", "What if I'm a bot", "I am a bot", "Nah, I'm a robot, beep boop.", "No I mean beep boop beep boop boop",
+        "Your form was automatically sent.", "This kettle is boiled automatically.", "I'm a robotics clerk, and this action was mine.",
+        "I'm a bot-any student.", "He filed it automatically; the clerk is a bot.",
+    ],
+)  # fmt: skip
 def test_a_post_about_bots_is_not_a_bot(text, target):
     assert target(Bots(), {"text": text}) == [None]
 
@@ -60,6 +78,31 @@ def test_names_of_ones_own_forum_are_added_without_regard_to_case(target):
     rule = Bots(names=("Tally_Clerk_9000",))
     authors = [{"author": name} for name in ("tally_clerk_9000", "TALLY_CLERK_9000", "tally_clerk_900", "AutoModerator")]
     assert target(rule, *authors) == ["bots", "bots", None, "bots"]
+
+
+def test_an_author_whose_posts_mostly_begin_alike_is_a_bot_and_unknown_is_none(target, context):
+    shares = [{"identical_share": share} for share in (1.0, 0.75, 0.7, 0.1, 0.0, None)]
+    expected = ["bots", "bots", None, None, None, None]
+    assert target(Bots(), *shares) == context(Bots(), *shares) == expected
+    assert target(Bots(identical=0.05), *shares) == ["bots"] * 4 + [None] * 2
+    assert target(Bots(identical=1), *shares) == [None] * 6
+
+
+def test_where_no_share_is_looked_at_it_is_not_needed():
+    assert "identical_share" in Bots().keeps().meta.root_names()
+    assert "identical_share" not in Bots(identical=1).keeps().meta.root_names()
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.2, 70])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(RuleError) as refused:
+        Bots(identical=share)
+    assert str(refused.value) == f"bots: identical is {share}; expected a share of an author's posts, over 0 and at most 1"
+
+
+def test_a_very_long_text_and_a_table_without_rows_are_judged(posts, target):
+    assert target(Bots(), {"text": "tea " * 100_000 + "\n^(I am a bot, and this action was performed automatically.)"}) == ["bots"]
+    assert posts().select(Bots().keeps()).height == 0
 
 
 def test_the_list_is_in_the_form_in_which_it_is_compared():

@@ -4,7 +4,7 @@ import datetime
 import pytest
 
 from filters.authorship import Bots
-from filters.catalogue import RULES, build_rules
+from filters.catalogue import RULES, TRANSFORMS, Filter, build_filter
 from filters.recency import Recency
 from filters.reception import MinScore
 from filters.rule import Rule, RuleError
@@ -14,7 +14,7 @@ from filters.wording import Length
 
 def rule_of(settings):
     (name,) = settings
-    return next(rule for rule in build_rules(settings) if rule.name() == name)
+    return next(rule for rule in build_filter(settings).rules if rule.name() == name)
 
 
 def test_facts_come_before_matters_of_taste_and_the_costly_model_last():
@@ -33,19 +33,19 @@ def test_every_rule_is_documented_frozen_and_has_defaults():
 
 
 def test_a_recipe_that_says_nothing_gets_every_rule_with_its_defaults():
-    rules = build_rules({})
+    rules = build_filter({}).rules
     assert [rule.name() for rule in rules] == list(RULES)
-    assert rules == [rule() for rule in RULES.values()]
+    assert rules == tuple(rule() for rule in RULES.values())
 
 
 def test_false_leaves_a_rule_out_and_true_is_its_defaults():
-    rules = build_rules({"length": False, "nsfw": False, "min_score": True, "ads": True})
+    rules = build_filter({"length": False, "nsfw": False, "min_score": True, "ads": True}).rules
     assert [rule.name() for rule in rules] == [name for name in RULES if name not in ("length", "nsfw")]
     assert MinScore(3) in rules
 
 
 def test_the_order_is_the_catalogues_and_not_the_recipes():
-    assert [rule.name() for rule in build_rules({"toxicity": True, "length": True, "removed": True})] == list(RULES)
+    assert [rule.name() for rule in build_filter({"toxicity": True, "length": True, "removed": True}).rules] == list(RULES)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_a_table_or_a_value_for_the_first_setting_builds_the_rule(settings, rule
 )
 def test_a_wrong_setting_is_refused_in_one_line_with_rule_value_and_what_was_expected(settings, message):
     with pytest.raises(RuleError) as refused:
-        build_rules(settings)
+        build_filter(settings)
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 
 
 def test_a_date_that_is_none_is_refused_with_its_place():
     with pytest.raises(RuleError, match=r"^recency\.since: Input should be a valid date.*, found '2024-02-30'$"):
-        build_rules({"recency": {"since": "2024-02-30"}})
+        build_filter({"recency": {"since": "2024-02-30"}}).rules

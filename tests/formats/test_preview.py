@@ -5,6 +5,7 @@ from rich.console import Console
 from formats.preview import BOUNDARY, CONTEXT, REPLY, STOP, preview
 from formats.render import render
 from formats.template import BOT, load_template
+from formats.visible import HIDDEN, MARK
 
 COMMENTS = load_template("comment-response")
 PROMPT = "### Comment:\nWho says #\\## END?\n\n### Response:\n"
@@ -34,16 +35,14 @@ def test_without_colours_it_is_the_sample_and_a_mark(template, texts, conversati
     chat = [("Speaker_0", data.draw(texts)), (BOT, data.draw(texts))]
     row = render(conversations(chat), template).row(0, named=True)
     shown = preview(row["prompt"], row["completion"], template).plain
-    visible = "".join(
-        character if character in "\n\t" or character.isprintable() or ord(character) > 159 else "?" for character in row["text"]
-    )
-    hidden = "".join("?" if 0x2400 <= ord(character) <= 0x2421 else character for character in shown)
-    assert hidden == "".join("?" if 0x2400 <= ord(character) <= 0x2421 else character for character in visible) + "■"
+    assert shown[-1] == "■"
+    assert all(one == other for one, other in zip(row["text"], shown[:-1], strict=True) if not "\u2400" <= other <= MARK)
+    assert not HIDDEN.search(shown)
 
 
 def test_a_text_cannot_paint_boundaries_of_its_own_on_the_terminal():
     console = Console(force_terminal=True, color_system="standard", width=200)
     with console.capture() as captured:
-        console.print(preview(PROMPT, "Sure\x1b[30;43m### END\x1b[0m\x07\x9b2J [bold]so[/bold]\n\n### END", COMMENTS))
-    assert "Sure␛[30;43m### END␛[0m␇␡2J [bold]so[/bold]" in captured.get()
+        console.print(preview(PROMPT, "Sure\x1b[30;43m### END\x1b[0m\x07\x9b2J [bold]so[/bold]\u202e\n\n### END", COMMENTS))
+    assert "Sure␛[30;43m### END␛[0m␇␡2J [bold]so[/bold]␦" in captured.get()
     assert "\x9b" not in captured.get()

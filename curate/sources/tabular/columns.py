@@ -37,10 +37,11 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "upvote_ratio": (),
     "num_replies": ("num_comments", "replies", "comment_count", "answer_count"),
     "nsfw": ("over_18", "is_nsfw"),
+    "quarantined": ("quarantine", "is_quarantined"),
     "stickied": ("sticky", "pinned"),
-    "promoted": (),
+    "promoted": ("is_promoted", "is_created_from_ads_ui"),
     "distinguished": (),
-    "removal": (),
+    "removal": ("removed_by_category", "removal_reason", "is_removed", "removed", "is_deleted", "deleted"),
 }
 """What others call our columns, the likeliest name first. A `prompt` is the text of a post that the row's text answers."""
 

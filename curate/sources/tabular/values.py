@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from curate.posts import POSTS, TIME
+from curate.posts import POSTS, REMOVALS, TIME
 from curate.sources.reading.ndjson import ROW
-from curate.sources.reddit_dump import TEXT_MARKERS, TITLE_MARKERS
+from curate.sources.reddit_dump import REMOVED_BY, TEXT_MARKERS, TITLE_MARKERS
 from formats.errors import UserError
 
 KEYS = ("id", "thread_id", "parent_id")
@@ -74,6 +74,26 @@ def removed_by() -> pl.Expr:
         for pattern, removal in patterns
     ]
     return pl.coalesce(*markers, pl.lit("none"))
+
+
+def told_removal() -> pl.Expr:
+    """What a column `removal` tells: one of `REMOVALS`, a category of Reddit's, yes (`unknown`), or another reason (`unknown`).
+
+    Null where it tells of no removal: a marker in the text may.
+    """
+    told = pl.col("removal").str.strip_chars().str.to_lowercase()
+    known = REMOVED_BY | {removal: removal for removal in REMOVALS}
+    return pl.when(_tells("removal")).then(told.replace_strict(known, default="unknown", return_dtype=pl.String))
+
+
+def told_distinguished() -> pl.Expr:
+    """As whom the author speaks officially, null where the column `distinguished` says no in some way."""
+    return pl.when(_tells("distinguished")).then(pl.col("distinguished"))
+
+
+def _tells(name: str) -> pl.Expr:
+    nothing = ["none", *_FALSE, *(value.lower() for value in _NOTHING)]
+    return ~pl.col(name).str.strip_chars().str.to_lowercase().is_in(nothing)
 
 
 def strings(values: pl.Series) -> pl.Series:

@@ -1,4 +1,4 @@
-"""The report of a run as one page of HTML that needs nothing beside it."""
+"""The report of a run as one page."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,35 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from curate.files import write_json, write_text
+from curate.manifest import stage_of
+from curate.pages.judged import REPORT, judged_sections
+from curate.pages.style import page
 from curate.report import Row, adds_up, comparison, run_table, training_lines
 from formats.render import pieces
 from formats.samples import folder_template, read_split
 from formats.template import Template
+from formats.visible import for_page
 
 SHOWN = 4
 DRAWN_FROM = 10_000
 """Samples of the first threads: enough to choose a few from, and read at once however many there are."""
-
-_STYLE = """
-:root { --ink: #1d2327; --dim: #66727b; --line: #dfe4e8; --paper: #fbfaf7; --keep: #2f6f4f; --drop: #b4552d; --stop: #f2c14e;
-  --edge: #1b6f8a; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 2.5rem 1.5rem 4rem; color: var(--ink); background: var(--paper);
-  font: 16px/1.55 system-ui, sans-serif; }
-h1 { margin: 0; font-size: 1.9rem; }
-h2 { margin: 2.6rem 0 .8rem; font-size: 1.2rem; border-bottom: 1px solid var(--line); padding-bottom: .3rem; }
-.dim { color: var(--dim); }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .28rem .6rem .28rem 0; vertical-align: top; }
-th { font-weight: 600; color: var(--dim); }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; width: 8rem; padding-right: 1rem; }
-td.bar { width: 45%; }
-.bar i { display: block; height: .95rem; min-width: 2px; border-radius: 2px; background: var(--drop); opacity: .75; }
-tr.left td { font-weight: 600; } tr.left .bar i { background: var(--keep); opacity: 1; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #fff; border: 1px solid var(--line); border-radius: 6px;
-  padding: .9rem 1rem; font: 13.5px/1.5 ui-monospace, monospace; color: var(--dim); }
-pre b { color: var(--edge); font-weight: 600; } pre .reply { color: var(--ink); } pre mark { background: var(--stop); color: var(--ink); }
-"""
 
 
 def write_report(run: dict[str, Any], out: Path) -> None:
@@ -42,7 +25,7 @@ def write_report(run: dict[str, Any], out: Path) -> None:
     rows = run_table(run["stages"])
     funnel = [{"label": row.label, "count": row.count, "left": row.sign == "="} for row in rows]
     write_json({"name": run["name"], "funnel": funnel, "adds_up": adds_up(rows), "stages": run["stages"]}, out / "report.json")
-    write_text(report_page(run, out), out / "report.html")
+    write_text(report_page(run, out), out / REPORT)
 
 
 def report_page(run: dict[str, Any], out: Path) -> str:
@@ -50,11 +33,13 @@ def report_page(run: dict[str, Any], out: Path) -> str:
     stages = run["stages"]
     seconds = " · ".join(f"{name} {stage['seconds']:g} s" for name, stage in stages.items())
     parts = [
-        f"<h1>{escape(run['name'])}</h1>",
+        f"<h1>{for_page(run['name'])}</h1>",
         f'<p class="dim">Lorum {escape(run["lorum"])} · {escape(run["started"])} · {escape(seconds)}</p>',
         "<h2>Where every line went</h2>",
         _funnel(run_table(stages)),
     ]
+    if "filter" in stages and stage_of(out / "judged") == "judged":
+        parts += judged_sections(out / "judged")
     if "check" in stages:
         parts += ["<h2>The stop</h2>", _contract(stages["check"]["counts"])]
     if "format" in stages:
@@ -67,9 +52,7 @@ def report_page(run: dict[str, Any], out: Path) -> str:
         parts.append("<p><strong>Some of the samples were forgotten after this training. Weights cannot forget: train again.</strong></p>")
     if "eval" in stages:
         parts += ["<h2>Base and adapter</h2>", *_evaluation(stages["eval"]["counts"])]
-    title = f"<title>{escape(run['name'])} — Lorum</title>"
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width">{title}<style>{_STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{"".join(parts)}\n</body></html>\n'
+    return page(f"{run['name']} — Lorum", parts)
 
 
 def _funnel(rows: Sequence[Row]) -> str:
@@ -102,20 +85,20 @@ def _samples(folder: Path) -> list[str]:
 
 
 def _sample(prompt: str, completion: str, template: Template) -> str:
-    shown = [f"<b>{escape(piece)}</b>" if is_boundary else escape(piece) for is_boundary, piece in pieces(prompt, template)]
+    shown = [f"<b>{escape(piece)}</b>" if is_boundary else for_page(piece) for is_boundary, piece in pieces(prompt, template)]
     reply = completion.removesuffix(template.stop)
-    return f'<pre>{"".join(shown)}<span class="reply">{escape(reply)}</span><mark>{escape(template.stop)}■</mark></pre>'
+    return f'<pre>{"".join(shown)}<span class="reply">{for_page(reply)}</span><mark>{escape(template.stop)}■</mark></pre>'
 
 
 def _evaluation(result: dict[str, Any]) -> list[str]:
-    head = "<tr><th></th><th class=n>base</th><th class=n>adapter</th><th></th></tr>"
+    head = '<tr><th></th><th class="n">base</th><th class="n">adapter</th><th></th></tr>'
     rows = "".join(
-        f"<tr><td>{escape(label)}</td><td class=n>{escape(base)}</td><td class=n>{escape(adapter)}</td><td></td></tr>"
+        f'<tr><td>{escape(label)}</td><td class="n">{escape(base)}</td><td class="n">{escape(adapter)}</td><td></td></tr>'
         for label, base, adapter in comparison(result)
     )
     answers = [
-        f"<pre>{escape(example['prompt'])}</pre><table>"
-        + "".join(f"<tr><th>{who}</th><td>{escape(example[who])}</td></tr>" for who in ("forum", "base", "adapter"))
+        f"<pre>{for_page(example['prompt'])}</pre><table>"
+        + "".join(f"<tr><th>{who}</th><td>{for_page(example[who])}</td></tr>" for who in ("forum", "base", "adapter"))
         + "</table>"
         for example in result["examples"]
     ]

@@ -1,0 +1,168 @@
+"""How fast rules judge posts: each alone, all together, what each adds to the rest, and datatrove's filters in the same run.
+
+    python benchmarks/filters.py POSTS_FOLDER_OR_DUMP... [--runs 5] [--sample 5000]
+
+Rules are those of the catalogue that judge by a post's columns, with their defaults; their seconds hold the measures and facts they need.
+Seconds are the least of some runs, in which the rules take turns, so that a busy machine slows all of them alike. What a rule adds is the
+time of all rules together less that of all but it. Memory is the process's peak beyond the posts themselves.
+
+datatrove's filters get documents one by one, as its pipelines hand them over, and compare with what covers the same ground here:
+needs `pip install datatrove spacy`.
+"""
+
+import argparse
+import importlib.util
+import os
+import re
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.pop(0)  # this folder, in which the package `filters` would be found to be this file
+
+import polars as pl
+
+from curate import store
+from curate.gather import import_files
+from filters import facts, measures
+from filters.catalogue import build_filter
+from filters.rule import Phase, Rule
+from filters.transform import apply_transforms
+from filters.verdicts import Verdicts
+from filters.vocabulary import Words
+from filters.wording import Length, Repetition, Symbols
+
+BLOCKED = [
+    f"{first}{last}"
+    for first in ("kettle", "court", "tea", "cup", "law", "spoon")
+    for last in ("stand", "room", "maker", "house", "work", "time")
+]
+"""Harmless words for a block list; what they say makes little difference to its speed."""
+
+
+def posts_of(paths: Sequence[Path]) -> pl.DataFrame:
+    """The posts of a store, or of dumps."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return pl.concat(store.read_bucket(paths[0], bucket) for bucket in store.bucket_numbers(paths[0]))
+    with tempfile.TemporaryDirectory() as folder:
+        import_files(paths, Path(folder) / "posts")
+        return posts_of([Path(folder) / "posts"])
+
+
+def judged(posts: pl.DataFrame, rules: Sequence[Rule]) -> Verdicts:
+    """What `lorum filter` does to a bucket for these rules."""
+    table = posts
+    if wanted := facts.needed(rules):
+        table = table.hstack(facts.facts([facts.survey(posts)]).columns(posts, wanted))
+    if wanted := [name for name in measures.needed(rules) if name not in table.columns]:
+        table = table.hstack(measures.measure(posts, wanted))
+    verdicts = Verdicts.none(rules, posts.height)
+    verdicts.judge(table, rules)
+    return verdicts
+
+
+def fastest(tasks: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
+    """The least seconds of each task."""
+    seconds = dict.fromkeys(tasks, float("inf"))
+    for _ in range(runs):
+        for name, task in tasks.items():
+            started = time.perf_counter()
+            task()
+            seconds[name] = min(seconds[name], time.perf_counter() - started)
+    return seconds
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def ours(posts: pl.DataFrame, rules: Sequence[Rule], runs: int) -> float:
+    """Prints the rules' table; the seconds of all together."""
+    alone = fastest({rule.name(): lambda rule=rule: judged(posts, [rule]) for rule in rules}, runs)
+    others = {rule.name(): [other for other in rules if other is not rule] for rule in rules}
+    together = fastest(
+        {"all": lambda: judged(posts, rules)} | {name: lambda rest=rest: judged(posts, rest) for name, rest in others.items()}, runs
+    )
+    verdicts = judged(posts, rules)
+    print(f"\n{'rule':<24}{'ms alone':>10}{'krows/s':>10}{'adds %':>9}{'drops':>9}")
+    for place, rule in enumerate(rules):
+        name, dropped = rule.name(), int(((verdicts.target | verdicts.context) >> place & 1).sum())
+        share = (together["all"] / together[name] - 1) * 100
+        print(f"{name:<24}{alone[name] * 1000:>10.0f}{posts.height / alone[name] / 1000:>10.0f}{share:>9.1f}{dropped:>9}")
+    print(f"{'all':<24}{together['all'] * 1000:>10.0f}{posts.height / together['all'] / 1000:>10.0f}")
+    return together["all"]
+
+
+def peers() -> dict[str, tuple[Callable[[Any], object], list[Rule]]]:
+    """datatrove's filters, and the rules that cover the same ground."""
+    from datatrove.pipeline.filters import (
+        C4BadWordsFilter,
+        C4QualityFilter,
+        FineWebQualityFilter,
+        GopherQualityFilter,
+        GopherRepetitionFilter,
+    )
+
+    words = C4BadWordsFilter()
+    words._badwords_regex["en"] = re.compile(r"(?:\W|^)({})(?:\W|$)".format("|".join(map(re.escape, BLOCKED))))  # its list is a download
+    repetition = [Repetition()]
+    return {
+        "Gopher repetition": (GopherRepetitionFilter().filter, repetition),
+        "Gopher quality": (GopherQualityFilter().filter, [Length(), Symbols()]),
+        "C4 quality": (C4QualityFilter(filter_no_terminal_punct=False).filter, [Length(), Words(block=("javascript", "lorem ipsum"))]),
+        "C4 bad words": (words.filter, [Words(block=tuple(BLOCKED))]),
+        "FineWeb quality": (FineWebQualityFilter().filter, [Length(), *repetition]),
+    }
+
+
+def theirs(posts: pl.DataFrame, all_seconds: float, sample: int, runs: int) -> None:
+    """Prints datatrove's table."""
+    if missing := [name for name in ("datatrove", "spacy") if not importlib.util.find_spec(name)]:
+        print(f"\ndatatrove's filters are left out: pip install {' '.join(missing)}")
+        return
+    from datatrove.data import Document
+
+    chosen = posts.filter(pl.col("text").str.len_chars() > 0).sample(min(sample, posts.height), seed=1)["text"].to_list()
+
+    def run(filters: Iterable[Callable[[Any], object]]) -> None:
+        for number, text in enumerate(chosen):
+            document = Document(text, str(number), metadata={"language": "en"})
+            for keeps in filters:
+                keeps(document)
+
+    found = peers()
+    seconds = fastest({name: lambda keeps=keeps: run([keeps]) for name, (keeps, _) in found.items()}, max(1, runs // 2))
+    same = fastest({name: lambda rules=rules: judged(posts, rules) for name, (_, rules) in found.items()}, runs)
+    print(f"\n{'datatrove, one by one':<24}{'krows/s':>10}{'ours':>10}{'ratio':>9}  rules that cover the same ground")
+    for name, (_, rules) in found.items():
+        their, our = len(chosen) / seconds[name] / 1000, posts.height / same[name] / 1000
+        print(f"{name:<24}{their:>10.2f}{our:>10.0f}{our / their:>8.0f}x  {', '.join(rule.name() for rule in rules)}")
+    their, our = len(chosen) / sum(seconds.values()) / 1000, posts.height / all_seconds / 1000
+    print(f"{'all':<24}{their:>10.2f}{our:>10.0f}{our / their:>8.0f}x  all of the table above")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("posts", nargs="*", type=Path, default=sorted(Path("sample_data").glob("*.zst")))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--sample", type=int, default=5000, help="documents for datatrove")
+    arguments = parser.parse_args()
+    posts = posts_of(arguments.posts)
+    chosen = build_filter({})
+    rules = [rule for rule in chosen.rules if rule.phase is Phase.POST]
+    print(f"{posts.height:,} posts; least of {arguments.runs}, {os.cpu_count()} cores; {len(rules)} rules")
+    before = peak_mib()
+    judged(posts, rules)
+    print(f"posts {posts.estimated_size('mb'):,.0f} MiB; peak {before:,.0f} MiB before, {peak_mib():,.0f} MiB after all rules")
+    all_seconds = ours(posts, rules, arguments.runs)
+    changes = fastest({"all": lambda: apply_transforms(posts, chosen.transforms)}, arguments.runs)["all"]
+    print(f"{'transforms':<24}{changes * 1000:>10.0f}{posts.height / changes / 1000:>10.0f}")
+    theirs(posts, all_seconds, arguments.sample, arguments.runs)
+
+
+if __name__ == "__main__":
+    main()

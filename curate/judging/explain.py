@@ -1,0 +1,100 @@
+"""Why a filter kept or dropped one post: its values, and what each rule says of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import store
+from curate.engine import Progress, silent
+from curate.judge import try_filter
+from curate.judging.bucket import with_measures
+from curate.manifest import report_of, stage_of
+from filters import facts
+from filters.catalogue import RULES, TRANSFORMS, Filter, build_filter
+from filters.rule import CONTEXT, TARGET, Judges, Phase, Rule
+
+KEEPS, DROPS, NOT_ASKED = "keeps", "drops", "not asked"
+
+
+def chosen_by(judged: Path) -> Filter:
+    """The filter that made a folder of judged posts.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    settings = report_of(judged, "judged")["rules"]
+    return build_filter({name: settings.get(name, False) for name in (*TRANSFORMS, *RULES)})
+
+
+def explain(folder: Path, post_id: str, chosen: Filter, scores: Path, progress: Progress = silent) -> dict[str, Any] | None:
+    """A post with what each rule says of it; None where the folder does not hold it.
+
+    The post has its columns as judged; `rules` lists each rule in order with its `settings`, the `values` that it looks at, and what it
+    says of the post as `target` and as `context`: `KEEPS`, `DROPS`, or `NOT_ASKED` where it does not judge that side, or a rule before it
+    had dropped the post already.
+
+    Args:
+        folder: of judged posts, or of posts, which are judged then without leaving anything.
+        chosen: the filter for posts; judged posts are explained by the one that judged them.
+
+    Raises:
+        UserError: the folder holds neither.
+    """
+    if stage_of(folder) == "judged":
+        chosen = chosen_by(folder)
+        found = [bucket for bucket in store.bucket_numbers(folder) if _holds(store.read_bucket(folder, bucket, ["id"]), post_id)]
+        buckets = [store.read_bucket(folder, bucket) for bucket in found[:1]]
+    else:
+        buckets = []
+
+        def keep(work: Path, bucket: int, judged: pl.DataFrame) -> None:
+            if _holds(judged, post_id):
+                buckets.append(judged)
+
+        try_filter(folder, chosen, scores, keep, progress)
+    if not buckets:
+        return None
+    (judged,) = buckets
+    known = _facts(folder, chosen)
+    wanted = pl.col("id") == post_id
+    thread = judged.filter(pl.col("thread_id") == judged.filter(wanted)["thread_id"].first())
+    measured = with_measures(thread, chosen, known).filter(wanted)
+    post = judged.filter(wanted).to_dicts()[0]
+    values = measured.to_dicts()[0]
+    return {**post, "rules": [_said(rule, chosen.rules, post, values) for rule in chosen.rules]}
+
+
+def _holds(posts: pl.DataFrame, post_id: str) -> bool:
+    return bool((posts["id"] == post_id).any())
+
+
+def _facts(folder: Path, chosen: Filter) -> facts.Facts:
+    if not facts.needed(chosen.rules):
+        return facts.facts([])
+    return facts.facts(facts.survey(store.read_bucket(folder, bucket, facts.SURVEYED)) for bucket in store.bucket_numbers(folder))
+
+
+def _said(rule: Rule, rules: Sequence[Rule], post: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    looks_at = sorted({name for keeps in (rule.keeps(), rule.keeps_context()) for name in keeps.meta.root_names()})
+    shown = {name: values[name] for name in looks_at if name in values and name not in ("id", "thread_id", "text")}
+    if rule.phase is Phase.RUN and "duplicate_of" in post:
+        shown = {"duplicate_of": post["duplicate_of"]} if post["duplicate_of"] else {}
+    sides = {"target": _verdict(rule, rules, post, TARGET), "context": _verdict(rule, rules, post, CONTEXT)}
+    return {"rule": rule.name(), **sides, "settings": asdict(rule), "values": shown}
+
+
+def _verdict(rule: Rule, rules: Sequence[Rule], post: dict[str, Any], side: Judges) -> str:
+    reasons = post["target_reasons" if side is TARGET else "context_reasons"]
+    if rule.name() in reasons:
+        return DROPS
+    before = {other.name() for other in rules if other.phase < rule.phase}
+    asked = side in rule.judging()
+    if rule.phase is Phase.TEXT:
+        asked &= post.get(rule.name()) is not None and not before & set(reasons)
+    if rule.phase is Phase.RUN:
+        earlier = {other.name() for other in rules[: rules.index(rule)]}
+        asked &= post["turns"] > 1 and not earlier & set(reasons)
+    return KEEPS if asked else NOT_ASKED

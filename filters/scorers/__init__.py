@@ -1,0 +1,1 @@
+"""Models that say something of a text: how toxic it is, in which language it is written."""

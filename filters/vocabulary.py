@@ -1,0 +1,80 @@
+"""Which words a post uses."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from filters.rule import BOTH, CONTEXT, NOBODY, TARGET, Judges, Rule, RuleError
+from filters.scanning import UNSPACED
+
+
+@dataclass(frozen=True)
+class Words(Rule):
+    """Drop posts with a word of `block`; where `allow` names words, keep only replies with one of them.
+
+    Words stand in title or text as whole words, in whatever case: "tea" is not in "teapot", and "tea*" is in both. Phrases are allowed,
+    and any white space may stand between their words. In scripts without spaces between words, as Chinese, a part of a word counts.
+    A turn before a reply is judged by `block` alone.
+    """
+
+    block: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    judges: ClassVar[Judges] = BOTH
+
+    def __post_init__(self) -> None:
+        for setting, words in (("block", self.block), ("allow", self.allow)):
+            for word in words:
+                if not word.strip().removesuffix("*").strip():
+                    raise RuleError(f"words: {setting} holds {word!r}, which would be found everywhere; expected a word or a phrase")
+
+    def judging(self) -> Judges:
+        """See `Rule`; nobody without words."""
+        return (TARGET if self.allow else NOBODY) | (TARGET | CONTEXT if self.block else NOBODY)
+
+    def keeps(self) -> pl.Expr:
+        return self.keeps_context() & _uses(self.allow) if self.allow else self.keeps_context()
+
+    def keeps_context(self) -> pl.Expr:
+        return ~_uses(self.block) if self.block else pl.lit(True)
+
+
+def _uses(words: Sequence[str]) -> pl.Expr:
+    return pl.any_horizontal(
+        pl.col(name).map_batches(lambda texts: find_words(texts, words), return_dtype=pl.Boolean, is_elementwise=True)
+        for name in ("title", "text")
+    )
+
+
+def find_words(texts: pl.Series, words: Sequence[str]) -> pl.Series:
+    """Whether each text has one of the words or phrases, Boolean; a missing text has none. Thousands of words are one pass."""
+    entries = [" ".join(word.split()).lower() for word in words]
+    stems = [max(entry.removesuffix("*").split(), key=len) for entry in entries]
+    sought = sorted(set(stems))
+    # A text is lowered only where a word asks for it, as that takes longer than the search.
+    ascii_only = all(stem.isascii() for stem in sought)
+    folded = texts.fill_null("") if ascii_only else texts.fill_null("").str.to_lowercase()
+    rows = folded.str.contains_any(sought, ascii_case_insensitive=ascii_only).arg_true()
+    found = pl.repeat(False, len(texts), eager=True)
+    if not len(rows):
+        return found
+    # Those that occur at all are few, and so is what a regular expression has to tell apart.
+    occurring = folded[rows].str.extract_many(sought, ascii_case_insensitive=ascii_only, overlapping=True).explode().unique()
+    present = set(occurring.str.to_lowercase())
+    whole = "|".join(_whole(entry) for entry, stem in zip(entries, stems, strict=True) if stem in present)
+    return found.scatter(rows, texts[rows].str.contains(f"(?i){whole}"))
+
+
+def _whole(entry: str) -> str:
+    """The regular expression of a word or phrase that stands by itself."""
+    stem = entry.removesuffix("*").strip()
+    words = r"\s+".join(pl.escape_regex(word) for word in stem.split())
+    begin = "" if _is_unspaced(stem[0]) else r"\b{start-half}"
+    end = "" if entry.endswith("*") or _is_unspaced(stem[-1]) else r"\b{end-half}"
+    return begin + words + end
+
+
+def _is_unspaced(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(UNSPACED)
