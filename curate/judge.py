@@ -72,8 +72,9 @@ def judge_posts(
 
     settings = [(part.name(), asdict(part)) for part in (*chosen.transforms, *chosen.rules)]
     checkpoints = [_checkpoint(rule.scorer) for rule in chosen.rules if isinstance(rule, Toxicity)]
+    layout = pl.__version__  # the surveys hold its hashes
     made_from = fingerprint("judged", made_by(posts), settings, checkpoints)
-    return Funnel.from_report(run_stage("judged", out, made_from, passes.items, work, finish))
+    return Funnel.from_report(run_stage("judged", out, made_from, passes.items, work, finish, layout))
 
 
 def _checkpoint(scorer: str) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ import polars as pl
 import xxhash
 
 from curate.files import write_parquet
+from curate.posts import POSTS
 
 ROWS_PER_BUCKET = 500_000
 """Aimed at; a bucket holds at most about a million rows."""
@@ -108,8 +109,16 @@ def bucket_numbers(folder: Path) -> list[int]:
 
 
 def read_bucket(folder: Path, bucket: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """The posts of a bucket, or these columns of them, in the order in which they were read."""
-    return pl.read_parquet(_parts(folder, bucket), columns=list(columns) if columns else None, hive_partitioning=False, glob=False)
+    """The posts of a bucket, or these columns of them, in the order in which they were read.
+
+    A column of a post that was not known yet when a part was written is null there.
+    """
+    parts = [pl.scan_parquet(part, hive_partitioning=False, glob=False) for part in _parts(folder, bucket)]
+    table = pl.concat(parts, how="diagonal")
+    held = table.collect_schema().names()
+    unknown = [pl.lit(None, POSTS[name]).alias(name) for name in columns or POSTS if name in POSTS and name not in held]
+    wanted = list(columns) if columns else [*POSTS, *(name for name in held if name not in POSTS)]
+    return table.with_columns(unknown).select(wanted).collect()
 
 
 def rows_in(folder: Path, bucket: int) -> int:

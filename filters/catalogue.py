@@ -58,7 +58,7 @@ def build_filter(settings: Mapping[str, Any]) -> Filter:
 
     Args:
         settings: by the name of a rule or transform, `False` (left out), `True` (defaults), a table of fields, or a value for its first
-            field. A transform that is not made by default is made when it is named.
+            field. What does not apply by default applies when it is named.
 
     Raises:
         RuleError: an unknown name or field, or a value that does not fit.
@@ -67,7 +67,7 @@ def build_filter(settings: Mapping[str, Any]) -> Filter:
         if name not in RULES and name not in TRANSFORMS:
             raise RuleError(f"unknown rule {name!r}; known: {', '.join((*RULES, *TRANSFORMS))}")
     transforms = {name: settings.get(name, transform.by_default) for name, transform in TRANSFORMS.items()}
-    rules = {name: settings.get(name, True) for name in RULES}
+    rules = {name: settings.get(name, rule.by_default) for name, rule in RULES.items()}
     return Filter(
         tuple(_build(TRANSFORMS[name], setting) for name, setting in transforms.items() if setting is not False),
         tuple(_build(RULES[name], setting) for name, setting in rules.items() if setting is not False),

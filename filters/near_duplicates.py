@@ -110,7 +110,7 @@ class _Texts:
     def alike(self, left: Rows, right: Rows, threshold: float) -> NDArray[np.bool_]:
         """Whether the Jaccard similarity of each pair of texts reaches the threshold."""
         size = np.diff(self.bounds)
-        possible = np.flatnonzero(np.minimum(size[left], size[right]) >= threshold * np.maximum(size[left], size[right]))
+        possible = np.flatnonzero(np.minimum(size[left], size[right]) / np.maximum(size[left], size[right]) >= threshold)
         alike = np.zeros(len(left), np.bool_)
         for start in range(0, len(possible), _PAIRS_AT_ONCE):
             pairs = possible[start : start + _PAIRS_AT_ONCE]
@@ -120,8 +120,8 @@ class _Texts:
     def _similarity(self, left: Rows, right: Rows) -> NDArray[np.float64]:
         limit = np.minimum(self._known_to(left), self._known_to(right))
         ours, theirs = self._of_pairs(left, limit), self._of_pairs(right, limit)
-        place = np.minimum(np.searchsorted(theirs, ours), len(theirs) - 1)
-        both = ours[theirs[place] == ours]
+        beyond = np.uint64(0xFFFFFFFFFFFFFFFF)
+        both = ours[np.append(theirs, beyond)[np.searchsorted(theirs, ours)] == ours]
         in_left, in_right, shared = (np.bincount(_high(keys), minlength=len(left)) for keys in (ours, theirs, both))
         return np.asarray(shared / (in_left + in_right - shared))
 

@@ -24,11 +24,11 @@ _SIGNS = {
     "email": ("@", _AT, _DOT),
     "iban": (_LONG_NUMBER,),
     "card": (_LONG_NUMBER,),
-    "ip": (r"\.[0-9]{1,3}\.[0-9]", ":[0-9a-fA-F]{0,4}:"),
+    "ip": (r"\.[0-9][0-9]?[0-9]?\.[0-9]", ":[0-9a-fA-F]{0,4}:"),
     "phone": (_LONG_NUMBER, r"\+ ?[0-9(]"),
-    "user": ("[uU]/[A-Za-z0-9_-]", "[uU][sS][eE][rR]/", "[rR]/[uU]_"),
+    "user": (r"[uU]/[A-Za-z0-9_\\-]|[rR]/[uU]_", "[uU][sS][eE][rR]/"),
 }
-"""What a text holds wherever a kind occurs, in patterns that are cheap to search for one by one."""
+"""What a text holds wherever a kind occurs, in patterns that are cheap to search for one by one (so one of them is not `{1,3}`)."""
 
 _NUMBER = r"[0-9](?:[^0-9A-Za-z\n]{0,4}[0-9]){7}"
 _CLOSER = {
@@ -185,7 +185,7 @@ _NUMBERS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]], ...
     (
         "card",
         re.compile(
-            r"[0-9](?<![\w.,/=#+-][0-9])(?:[0-9]{12,18}|[0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?"
+            r"[0-9](?<![\w.,/+-][0-9])(?:[0-9]{12,18}|[0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,4}(?:\1[0-9]{1,3})?"
             r"|[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5})(?![\w-]|[.,][0-9])"
         ),
         _card,

@@ -55,6 +55,8 @@ class Rule:
 
     judges: ClassVar[Judges] = BOTH
     phase: ClassVar[Phase] = Phase.POST
+    by_default: ClassVar[bool] = True
+    """Whether it applies where a recipe does not say."""
 
     @classmethod
     def name(cls) -> str:

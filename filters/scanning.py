@@ -12,7 +12,7 @@ from filters import repetition
 
 COLUMNS = ("words", "shouted_words", "shouted", "symbols")
 
-SLICE = 1 << 18
+SLICE = 1 << 17
 """Bytes of texts that are scanned at once."""
 
 COMMON = ".,;:!?'\"()-/%&$*"
@@ -33,7 +33,7 @@ Places = NDArray[np.int64]
 
 def scan(texts: pl.Series, repeats: bool) -> pl.DataFrame:
     """The columns `COLUMNS`, and with `repeats` those of `filters.repetition`, of texts without null."""
-    size = texts.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+    size = (texts.str.len_bytes().cast(pl.Int64) + 1).cum_sum().to_numpy()
     cuts = np.unique([0, *np.searchsorted(size, np.arange(SLICE, size[-1] if size.size else 0, SLICE)), size.size]).tolist()
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         parts = list(pool.map(lambda first, last: _scan_slice(texts[first:last], repeats), cuts[:-1], cuts[1:]))

@@ -47,7 +47,7 @@ def score_texts(texts: pl.Series, scorer: Scorer, kept_in: Path, on_progress: Pr
     wanted = pl.DataFrame({"hash": hashes, "text": texts}).unique("hash", keep="any").sort("hash")
     sidecar = Sidecar(kept_in / scorer.key, scorer.schema)
     known = sidecar.read(wanted.select("hash"))
-    sieve = scorer.sieve() if isinstance(scorer, Sampling) else None
+    sieve = scorer.sieve() if isinstance(scorer, Sampling) and known.height < wanted.height else None
     pace, found, done = _Pace(), [known], 0
     while done < wanted.height:
         chunk = wanted.slice(done, LESSON if sieve and sieve.learning else CHUNK)
@@ -107,8 +107,8 @@ class _Pace:
 def _unknown(chunk: pl.DataFrame, known: pl.DataFrame, sieve: Sieve | None) -> pl.DataFrame:
     """The texts of a chunk to score, the longest first, so that texts of a length come together and memory grows no further."""
     unknown = chunk.join(known, on="hash", how="anti", maintain_order="left")
-    if sieve and unknown.height:
-        unknown = unknown.filter(pl.Series(~sieve.passes(unknown["text"].to_list())))
+    if sieve:
+        unknown = unknown.filter(pl.Series(~sieve.passes(unknown["text"].to_list(), chunk.height - unknown.height), dtype=pl.Boolean))
     return unknown.sort(pl.col("text").str.len_bytes(), descending=True, maintain_order=True)
 
 

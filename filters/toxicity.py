@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -17,6 +17,9 @@ from filters.scorers.scorer import LABELS, Scorer, known_of
 from filters.scorers.torch_model import Precision, TorchModel, device_of, precision_of
 from filters.scorers.transformer import Lazy, TransformerScorer
 
+DEFAULTS = {"toxicity": 0.9, "severe_toxicity": 0.5, "threat": 0.5, "identity_attack": 0.5, "sexual_explicit": 0.5}
+"""The thresholds that keep rude humour and drop hatred."""
+
 
 @dataclass(frozen=True)
 class Toxicity(TextRule):
@@ -24,7 +27,8 @@ class Toxicity(TextRule):
 
     `scorer` is `lite` (alt-profanity-check: small and fast, knows the label toxicity alone); `detoxify:` with original, unbiased,
     multilingual, original-small or unbiased-small (downloads the model once), or with the path of a checkpoint; or `transformers:` with
-    any text-classification model, by its name on the Hub or as a folder. `thresholds` are for replies to learn, `context_thresholds` for
+    any text-classification model, by its name on the Hub or as a folder. `thresholds` are for replies to learn (one of them is
+    changed by `toxicity.threat = 0.4`), `context_thresholds` for
     the turns before them, which are not judged unless you name a label there. The labels are toxicity, severe_toxicity, obscene, threat,
     insult, identity_attack and sexual_explicit, and with `transformers:` the model's own too; those that a scorer does not know never
     drop anything. Only posts that stand in a conversation are scored, each text once, and the scores are kept for other runs.
@@ -37,9 +41,7 @@ class Toxicity(TextRule):
     """
 
     scorer: str = "lite"
-    thresholds: Mapping[str, float] = field(
-        default_factory=lambda: {"toxicity": 0.9, "severe_toxicity": 0.5, "threat": 0.5, "identity_attack": 0.5, "sexual_explicit": 0.5}
-    )
+    thresholds: Mapping[str, float] = field(default_factory=DEFAULTS.copy)
     context_thresholds: Mapping[str, float] = field(default_factory=dict)
     precision: Precision = "auto"
     runtime: Runtime = "torch"
@@ -69,6 +71,15 @@ class Toxicity(TextRule):
             raise RuleError(
                 "toxicity: cascade saves nothing with the scorer lite, a linear model itself; leave it out, or take another scorer"
             )
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Rule`: a label that stands beside the settings changes its threshold and leaves the others."""
+        labels = {name: value for name, value in written.items() if name in LABELS}
+        thresholds = written.get("thresholds", DEFAULTS)
+        if not labels or not isinstance(thresholds, Mapping):
+            return written
+        return {**{name: value for name, value in written.items() if name not in labels}, "thresholds": {**thresholds, **labels}}
 
     def judging(self) -> Judges:
         """See `Rule`."""

@@ -51,8 +51,9 @@ def apply_transforms(posts: pl.DataFrame, transforms: Sequence[Transform]) -> pl
     changed = np.zeros(posts.height, np.uint64)
     for place, transform in enumerate(transforms):
         after = transform.apply(posts)
-        differs = (pl.col(name).ne_missing(posts[name]) for name in RECORDED if name in posts.columns)
-        changed[after.select(pl.any_horizontal(*differs)).to_series().to_numpy()] |= np.uint64(1) << np.uint64(place)
+        if after is not posts:
+            differs = (pl.col(name).ne_missing(posts[name]) for name in RECORDED if name in posts.columns)
+            changed[after.select(pl.any_horizontal(*differs)).to_series().to_numpy()] |= np.uint64(1) << np.uint64(place)
         posts = after
     distinct, place_of = np.unique(changed, return_inverse=True)
     names = [[transform.name() for bit, transform in enumerate(transforms) if int(mask) >> bit & 1] for mask in distinct]
@@ -76,7 +77,9 @@ def rewrite(posts: pl.DataFrame, looks: Sequence[Look], change: Callable[[str], 
         looks: the cheapest first; each sees only what the one before it left.
         change: the new text of an old one.
     """
-    return posts.with_columns(_rewritten(posts[name], looks, change) for name in TEXTS)
+    found = {name: _rewritten(posts[name], looks, change) for name in TEXTS}
+    changed = [posts[name].clone().scatter(new["row"], new["new"]) for name, new in found.items() if new.height]
+    return posts.with_columns(changed) if changed else posts
 
 
 def suspects(column: pl.Series, looks: Sequence[Look]) -> pl.DataFrame:
@@ -88,6 +91,6 @@ def suspects(column: pl.Series, looks: Sequence[Look]) -> pl.DataFrame:
     return left
 
 
-def _rewritten(column: pl.Series, looks: Sequence[Look], change: Callable[[str], str]) -> pl.Series:
-    found = suspects(column, looks).with_columns(new=pl.col("text").map_elements(change, pl.String)).filter(pl.col("new") != pl.col("text"))
-    return column.clone().scatter(found["row"], found["new"])
+def _rewritten(column: pl.Series, looks: Sequence[Look], change: Callable[[str], str]) -> pl.DataFrame:
+    found = suspects(column, looks)
+    return found.with_columns(new=pl.col("text").map_elements(change, pl.String)).filter(pl.col("new") != pl.col("text"))

@@ -1,5 +1,6 @@
 """Which words a post uses."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,10 +72,11 @@ def _whole(entry: str) -> str:
     """The regular expression of a word or phrase that stands by itself."""
     stem = entry.removesuffix("*").strip()
     words = r"\s+".join(pl.escape_regex(word) for word in stem.split())
-    begin = "" if _is_unspaced(stem[0]) else r"\b{start-half}"
-    end = "" if entry.endswith("*") or _is_unspaced(stem[-1]) else r"\b{end-half}"
+    begin = r"\b{start-half}" if _joins(stem[0]) else ""
+    end = r"\b{end-half}" if _joins(stem[-1]) and not entry.endswith("*") else ""
     return begin + words + end
 
 
-def _is_unspaced(letter: str) -> bool:
-    return unicodedata.name(letter, "").startswith(UNSPACED)
+def _joins(character: str) -> bool:
+    """Whether a letter beside it would make another word of it."""
+    return re.match(r"\w", character) is not None and not unicodedata.name(character, "").startswith(UNSPACED)

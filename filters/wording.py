@@ -82,7 +82,7 @@ class Shouting(Rule):
     The number of words keeps replies that name a few institutions or exams by their initials. Scripts without capitals never shout.
     """
 
-    maximum: float = 0.5
+    maximum: float = 0.6
     words: int = 4
     judges: ClassVar[Judges] = TARGET
 

@@ -1,5 +1,6 @@
 """Shows texts of strangers: nothing in them acts on a page or on a terminal, and what cannot be seen is marked."""
 
+import json
 import re
 import unicodedata
 from html import escape
@@ -34,6 +35,14 @@ def for_terminal_line(text: str, longest: int | None = None) -> str:
     """The same in one line: white space, newlines included, is one space; cut to so many characters, the ellipsis included."""
     line = for_terminal(" ".join(text.split()))
     return line if longest is None else cut(line, longest)
+
+
+def for_terminal_json(document: str) -> str:
+    """A JSON document as a terminal can show it: its hidden characters are escapes (\\u202e), so that its values stay the same.
+
+    Control characters below U+0020 are escapes in any JSON document.
+    """
+    return HIDDEN.sub(lambda found: json.dumps(found.group())[1:-1], document)
 
 
 def for_page(text: str) -> str:

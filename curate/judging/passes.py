@@ -104,10 +104,15 @@ class Passes:
 
     def _finish(self, folder: Path, bucket: int) -> dict[str, Any]:
         judged = pl.read_parquet(_file(folder, "judged", bucket))
+        judged = judged.with_columns(pl.lit(None, kind).alias(name) for name, kind in self._found_anywhere(folder).items() if name not in judged)
         target, context = (judged[name].to_numpy().copy() for name in MASKS)
         chosen = pl.read_parquet(_file(folder, "selected", bucket)) if self._on_the_run() else None
         standing = chosen["row"].to_numpy() if chosen is not None else np.empty(0, np.int64)
         return self._hand_on(folder, bucket, judged.drop(MASKS), Verdicts(self.chosen.rules, target, context), standing, chosen)
+
+    def _found_anywhere(self, folder: Path) -> dict[str, pl.DataType]:
+        """The columns of all buckets: a model that was asked about nothing in one of them may have spoken in another."""
+        return {name: kind for other in self.buckets for name, kind in pl.read_parquet_schema(_file(folder, "judged", other)).items()}
 
     def _hand_on(
         self, folder: Path, bucket: int, posts: pl.DataFrame, verdicts: Verdicts, standing: np.ndarray, chosen: pl.DataFrame | None
@@ -120,7 +125,7 @@ class Passes:
             duplicate_of = duplicate_of.scatter(standing, chosen["duplicate_of"])
         last = [transform for transform in self.chosen.transforms if transform.last]
         posts = apply_transforms(posts.with_columns(duplicate_of.alias("duplicate_of")), last)
-        found = [name for name in posts.columns if name not in POSTS]
+        found = sorted(name for name in posts.columns if name not in POSTS)
         judged = posts.select(*POSTS).hstack(verdicts.reasons()).hstack(posts.select(found))
         self.sink(folder, bucket, judged)
         return funnel.count([judged], funnel.Funnel.of(self.chosen.rules, self.chosen.transforms)).to_dict()

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from curate.pages.tallies import author_keys
+from filters.funnel import KEPT
 
 EACH = 10
 """Examples of a rule, on either side."""
@@ -63,7 +64,9 @@ NEAR: Mapping[str, Callable[[Settings, Mapping[str, Any]], pl.Expr | None]] = {
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of a judged folder, as its report tells them: their settings, and the names of those that judge replies."""
+    """The rules of a judged folder that drop any post, as its report tells them: their settings, and the names of those that judge
+    replies.
+    """
 
     settings: Mapping[str, Settings]
     of_targets: frozenset[str]
@@ -71,7 +74,8 @@ class Rules:
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> "Rules":
         """From the report of a folder of judged posts."""
-        return cls({name: report["rules"].get(name, {}) for name in report["every"]}, frozenset(report["target"]) - {"kept"})
+        settings = {name: report["rules"].get(name, {}) for name, count in report["every"].items() if count}
+        return cls(settings, frozenset(report["target"]) - {KEPT})
 
 
 def draw(judged: pl.DataFrame, rules: Rules) -> pl.DataFrame:
@@ -96,7 +100,7 @@ def draw(judged: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 def choose(drawn: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """The examples of several buckets: the first `EACH` of every rule on either side, in order."""
     chosen = pl.DataFrame()
-    for bucket in drawn:
+    for bucket in (bucket for bucket in drawn if bucket.width):
         both = pl.concat([chosen, bucket], how="diagonal_relaxed") if chosen.width else bucket
         chosen = both.sort("near", "place").group_by("rule", "is_kept", maintain_order=True).head(EACH)
     return chosen

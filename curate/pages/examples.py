@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.console import counted
 from curate.pages.drawing import rows_of
 from filters.catalogue import RULES
 from formats.visible import cut, for_page
@@ -18,12 +19,15 @@ SHOWN = 400
 VEILED_OVER = 0.5
 """Of any score of toxicity: such a text is read only by who opens it."""
 
+_NAME_AUTHORS = ("authors", "bots")
+"""Rules with names of authors among their settings, of which the page gives the number only."""
+
 _OFTEN_TOXIC = ("toxicity", "nsfw", "words")
 """Rules whose dropped posts nobody should meet unasked."""
 
 
 def examples_section(examples: pl.DataFrame, report: Mapping[str, Any], authors: pl.DataFrame) -> list[str]:
-    """A part to open for each rule: what it does, its settings, ten posts that it dropped and ten that were kept.
+    """A part to open for each rule that dropped any post: what it does, its settings, ten posts that it dropped and ten that were kept.
 
     Args:
         examples: as `curate.pages.drawing.choose` gives them.
@@ -35,31 +39,26 @@ def examples_section(examples: pl.DataFrame, report: Mapping[str, Any], authors:
         numbers = dict(authors.join(keys.rename({"author": "key"}), on="key", how="semi").iter_rows())
     else:
         numbers = {}
-    return ["<h2>Examples</h2>", *(_rule(name, examples, report, numbers) for name in report["every"])]
+    return ["<h2>Examples</h2>", *(_rule(name, examples, report, numbers) for name, count in report["every"].items() if count)]
 
 
 def _rule(name: str, examples: pl.DataFrame, report: Mapping[str, Any], numbers: Mapping[int, int]) -> str:
     dropped, kept = (rows_of(examples, name, is_kept) for is_kept in (False, True))
-    settings = "; ".join(f"{key}: {_setting(value)}" for key, value in report["rules"].get(name, {}).items() if value is not None)
-    first = report["target"].get(name, 0) + report["context"].get(name, 0)
+    settings = "; ".join(f"{key}: {_setting(value, name)}" for key, value in report["rules"].get(name, {}).items() if value is not None)
+    total = report["every"][name]
     how = "Kept, nearest to the limit first" if kept and kept[0]["is_near"] else "Kept, drawn at random"
     sides = [
         f"<div><h3>{title}</h3>{''.join(_post(row, name, numbers) for row in rows) or f'<p class=dim>{none}</p>'}</div>"
         for title, rows, none in (
-            ("Dropped, drawn at random", dropped, "None." if not first else "None of them is here any more."),
+            ("Dropped, drawn at random", dropped, "Another rule dropped each of them before."),
             (how, kept, "None."),
         )
     ]
     told = f'<p class="dim">{for_page(cut(settings, SHOWN))}</p>' if settings else ""
     return (
-        f'<details class="rule"><summary><b>{escape(name)}</b><span>{_counts(report, name)}</span></summary>'
+        f'<details class="rule"><summary><b>{escape(name)}</b><span>drops {total:,} post{"" if total == 1 else "s"}</span></summary>'
         f'<p>{_documentation(name)}</p>{told}<div class="sides">{"".join(sides)}</div></details>'
     )
-
-
-def _counts(report: Mapping[str, Any], name: str) -> str:
-    total = report["every"].get(name, 0)
-    return f"drops {total:,} post{'' if total == 1 else 's'}" if total else "drops no post"
 
 
 def _documentation(name: str) -> str:
@@ -69,7 +68,9 @@ def _documentation(name: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(" ".join(about.split()), quote=False))
 
 
-def _setting(value: Any) -> str:
+def _setting(value: Any, rule: str) -> str:
+    if isinstance(value, list) and value and rule in _NAME_AUTHORS:
+        return counted(len(value), "name")
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {each}" for key, each in value.items()) or "none"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

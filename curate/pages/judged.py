@@ -14,13 +14,13 @@ from curate.pages.charts import stacked
 from curate.pages.distributions import SERIES, charts, ranks
 from curate.pages.examples import examples_section
 from curate.pages.style import page
-from filters.funnel import OUTCOMES
+from filters.funnel import KEPT, OUTCOMES
 from formats.visible import for_page
 
 REPORT = "report.html"
 """The page's name in a folder of judged posts, and in the folder of a run."""
 
-_NO_POSTS = pl.DataFrame(schema={"key": pl.Int64, **dict.fromkeys(OUTCOMES, pl.Int64)})
+_NO_POSTS = pl.DataFrame(schema={"key": pl.Null, **dict.fromkeys(OUTCOMES, pl.Int64)})
 
 
 def filter_page(judged: Path, name: str) -> str:
@@ -44,12 +44,12 @@ def judged_sections(judged: Path) -> list[str]:
     """
     report = report_of(judged, "judged")
     rules = drawing.Rules.of(report)
-    counted: list[dict[str, pl.DataFrame]] = []
+    spread: tallies.Tallies = dict.fromkeys(("scores", "lengths", "months", "communities", "authors"), _NO_POSTS)
     examples = pl.DataFrame()
-    for posts in _buckets(judged):
-        counted = [tallies.total([*counted, tallies.tally(posts)])]
-        examples = drawing.choose([*([examples] if examples.width else []), drawing.draw(posts, rules)])
-    spread = {**dict.fromkeys(("scores", "lengths", "months", "communities", "authors"), _NO_POSTS), **tallies.total(counted)}
+    for bucket in store.bucket_numbers(judged):
+        counted, drawn = _look_at(judged, bucket, rules)
+        spread = tallies.total([spread, counted])
+        examples = drawing.choose([examples, drawn])
     return [
         "<h2>What became of every post</h2>",
         _outcome(report),
@@ -62,11 +62,12 @@ def judged_sections(judged: Path) -> list[str]:
     ]
 
 
-def _buckets(judged: Path) -> Iterator[pl.DataFrame]:
+def _look_at(judged: Path, bucket: int, rules: drawing.Rules) -> tuple[tallies.Tallies, pl.DataFrame]:
+    """Counts and examples of one bucket, whose posts are let go."""
     wanted = {*tallies.COLUMNS, *drawing.COLUMNS}
-    for bucket in store.bucket_numbers(judged):
-        first = min(store.bucket_folder(judged, bucket).glob("*.parquet"))
-        yield store.read_bucket(judged, bucket, [name for name in pl.read_parquet_schema(first) if name in wanted])
+    first = min(store.bucket_folder(judged, bucket).glob("*.parquet"))
+    posts = store.read_bucket(judged, bucket, [name for name in pl.read_parquet_schema(first) if name in wanted])
+    return tallies.tally(posts), drawing.draw(posts, rules)
 
 
 def _outcome(report: Mapping[str, Any]) -> str:
@@ -87,21 +88,23 @@ def _rules(report: Mapping[str, Any]) -> str:
     posts = report["posts"]
     most = max([1, *report["every"].values()])
     rows = []
-    for name in report["every"]:
+    for name in (name for name, count in report["every"].items() if count):
         counts = [report[side].get(name) for side in ("target", "context", "every")]
         cells = "".join(f'<td class="n">{"–" if number is None else f"{number:,}"}</td>' for number in counts)
         bar = stacked((counts[2] or 0,), SERIES[2:], most)
         rows.append(f'<tr><td>{escape(name)}</td>{cells}<td class="bar">{bar}</td></tr>')
-    kept = [report[side]["kept"] for side in ("target", "context")]
+    kept = [report[side][KEPT] for side in ("target", "context")]
     cells = "".join(f'<td class="n">{number:,}</td>' for number in kept)
     rows.append(f'<tr class="left"><td>kept</td>{cells}<td class="n"></td><td class="bar"></td></tr>')
     cells = f'<td class="n">{posts:,}</td>' * 2
     rows.append(f'<tr><td>posts</td>{cells}<td class="n"></td><td class="bar"></td></tr>')
     head = '<tr><th>rule</th><th class="n">as a reply</th><th class="n">as context</th><th class="n">at all</th><th class="bar"></th></tr>'
+    idle = [name for name, count in report["every"].items() if not count]
+    nothing = f'<p class="dim">Dropped nothing: {escape(", ".join(idle))}.</p>' if idle else ""
     return (
         '<p class="dim">A post counts once on each side, with the first rule that drops it there, so that both columns add up. '
         "The third counts every post that a rule drops on either side, whatever else drops it too; the bars show these.</p>"
-        f'<table class="rows rules">{head}{"".join(rows)}</table>'
+        f'<table class="rows rules">{head}{"".join(rows)}</table>{nothing}'
     )
 
 

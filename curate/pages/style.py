@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from html import escape
 
+from formats.visible import for_terminal_line
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """The page's content security policy: its own style sheet, and nothing else."""
 
@@ -82,6 +84,6 @@ def page(title: str, parts: Iterable[str]) -> str:
     head = (
         f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style>"
+        f"<title>{escape(for_terminal_line(title))}</title><style>{STYLE}</style>"
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{"".join(parts)}\n</body></html>\n'

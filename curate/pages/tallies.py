@@ -73,7 +73,7 @@ def total(tallies: Iterable[Tallies]) -> dict[str, pl.DataFrame]:
     for bucket in tallies:
         for name, table in bucket.items():
             named.setdefault(name, []).append(table)
-    return {name: pl.concat(tables).group_by("key").agg(pl.col(OUTCOMES).sum()) for name, tables in named.items()}
+    return {name: pl.concat(tables, how="vertical_relaxed").group_by("key").agg(pl.col(OUTCOMES).sum()) for name, tables in named.items()}
 
 
 def _bins(values: pl.Series, begins: Sequence[int]) -> pl.Series:

@@ -48,8 +48,8 @@ class Sieve(Protocol):
         """Takes in the next texts of the sample and their scores."""
         ...
 
-    def passes(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of the texts need no score; none, while it learns."""
+    def passes(self, texts: Sequence[str], known: int) -> NDArray[np.bool_]:
+        """Which of the texts need no score; none, while it learns. `known`: how many others there are whose scores are known."""
         ...
 
 

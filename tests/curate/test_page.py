@@ -92,10 +92,10 @@ def test_the_page_has_the_funnel_with_what_became_of_every_post(tmp_path: Path) 
         ["removed", "1", "1", "1", ""],
         ["min_score", "1", "–", "1", ""],
         ["length", "0", "–", "1", ""],
-        ["toxicity", "0", "–", "0", ""],
         ["kept", "2", "3", "", ""],
         ["posts", "4", "4", "", ""],
     ]
+    assert "Dropped nothing: toxicity." in section(page, "Rules")
     assert cells(section(page, "Changed before they were judged"))[1:] == [["quotes", "1", ""]]
 
 
@@ -123,7 +123,18 @@ def test_an_example_tells_what_else_dropped_and_changed_it(tmp_path: Path) -> No
     assert "Tepid." in dropped
     assert "changed by quotes" in kept
     assert "minimum: 3" in dropped
-    assert "drops no post" in rule(page, "toxicity")
+    assert "Another rule dropped each of them before." in rule(page, "length")
+    assert "<b>toxicity</b>" not in section(page, "Examples")
+
+
+def test_names_of_authors_are_not_among_the_settings_either(tmp_path: Path) -> None:
+    rules = {"authors": {"allow": [], "block": ["mabel_of_the_spout"]}, "bots": {"names": ["odo_the_bailiff", "ann"], "identical": 0.7}}
+    posts = judged_posts([{"target_reasons": ["authors", "bots"]}])
+    page = filter_page(write_judged(tmp_path / "judged", posts, rules=rules), "kettle-court")
+    assert "mabel" not in page
+    assert "odo" not in page
+    assert "allow: none; block: 1 name" in rule(page, "authors")
+    assert "names: 2 names; identical: 0.7" in rule(page, "bots")
 
 
 def test_texts_are_cut_and_toxic_ones_are_behind_a_note(tmp_path: Path) -> None:
@@ -145,14 +156,15 @@ def test_texts_are_cut_and_toxic_ones_are_behind_a_note(tmp_path: Path) -> None:
 
 def test_all_that_strangers_wrote_is_text(tmp_path: Path) -> None:
     fields = ("text", "title", "author", "community", "id", "duplicate_of", "flair", "permalink")
-    posts = judged_posts([{**dict.fromkeys(fields, text), "language": {"code": text, "confidence": 0.5}} for text in HOSTILE])
+    given = [{**dict.fromkeys(fields, text), "language": {"code": text, "confidence": 0.5}} for text in HOSTILE]
+    posts = judged_posts([*given, *(post | {"target_reasons": ["length", "words"]} for post in given)])
     folder = write_judged(
         tmp_path / "judged",
         posts,
         rules={"length": {"minimum": 20}, "words": {"block": HOSTILE, HOSTILE[0]: HOSTILE[1]}},
         scorers={"toxicity": {HOSTILE[0]: HOSTILE[1], "parts": {"a": HOSTILE}}},
     )
-    page = filter_page(folder, HOSTILE[0])
+    page = filter_page(folder, "".join(HOSTILE))
     parsed = Page(page)
     assert not parsed.tags & {"script", "img", "iframe", "a", "link", "object", "form", "base", "embed", "image", "use"}
     assert not {name for _, name in parsed.attributes if name.startswith("on") or name in ("href", "src", "srcdoc", "action")}
@@ -187,7 +199,7 @@ def test_the_page_is_the_same_however_the_posts_lie_in_buckets(tmp_path: Path) -
             "author": f"author_{place % 7}",
             "score": place % 40 - 3,
             "text": "kettle " * (place % 90),
-            "target_reasons": ["min_score"] if place % 40 < 6 else ["length"] if place % 90 < 3 else [],
+            "target_reasons": ["min_score"] if place % 40 < 6 else ["length", "toxicity"] if place % 90 < 3 else [],
             "toxicity": {"toxicity": place / 500, "insult": None} if place % 2 else None,
         }
         for place in range(300)

@@ -6,9 +6,9 @@ import pytest
 from filters.authorship import Bots
 from filters.catalogue import RULES, TRANSFORMS, Filter, build_filter
 from filters.recency import Recency
-from filters.reception import MinScore
+from filters.reception import MinScore, Settled
 from filters.rule import Rule, RuleError
-from filters.toxicity import Toxicity
+from filters.toxicity import DEFAULTS, Toxicity
 from filters.wording import Length
 
 
@@ -19,8 +19,13 @@ def rule_of(settings):
 
 def test_facts_come_before_matters_of_taste_and_the_costly_model_last():
     assert list(RULES) == [
-        "removed", "no_author", "bots", "stickied", "distinguished", "ads", "nsfw", "empty", "min_score", "recency", "length", "toxicity",
+        "removed", "no_author", "bots", "stickied", "distinguished", "ads", "nsfw", "quarantined", "communities", "flairs", "authors",
+        "recency", "settled", "empty", "min_score", "upvote_ratio", "length", "urls", "quoted", "shouting", "repetition", "symbols",
+        "words", "turns", "language", "toxicity", "duplicates", "near_duplicates", "per_thread", "per_author", "sample",
     ]  # fmt: skip
+    assert list(TRANSFORMS) == ["unescape", "repair", "invisible", "quotes", "pii", "pseudonyms"]
+    phases = [rule.phase for rule in RULES.values()]
+    assert phases == sorted(phases)
 
 
 def test_every_rule_is_documented_frozen_and_has_defaults():
@@ -33,19 +38,32 @@ def test_every_rule_is_documented_frozen_and_has_defaults():
 
 
 def test_a_recipe_that_says_nothing_gets_every_rule_with_its_defaults():
-    rules = build_filter({}).rules
-    assert [rule.name() for rule in rules] == list(RULES)
-    assert rules == tuple(rule() for rule in RULES.values())
+    chosen = build_filter({})
+    assert chosen.rules == tuple(rule() for name, rule in RULES.items() if name != "settled")
+    assert [transform.name() for transform in chosen.transforms] == ["repair", "invisible", "quotes", "pii"]
+
+
+def test_what_does_not_apply_by_default_applies_when_it_is_named():
+    chosen = build_filter({"settled": 48, "unescape": True, "quotes": False})
+    assert Settled(48) in chosen.rules
+    assert [transform.name() for transform in chosen.transforms] == ["unescape", "repair", "invisible", "pii"]
+
+
+def test_no_name_is_that_of_a_rule_and_of_a_transform():
+    assert not RULES.keys() & TRANSFORMS.keys()
+    assert Filter() == Filter((), ())
 
 
 def test_false_leaves_a_rule_out_and_true_is_its_defaults():
     rules = build_filter({"length": False, "nsfw": False, "min_score": True, "ads": True}).rules
-    assert [rule.name() for rule in rules] == [name for name in RULES if name not in ("length", "nsfw")]
+    assert [rule.name() for rule in rules] == [name for name in RULES if name not in ("length", "nsfw", "settled")]
     assert MinScore(3) in rules
 
 
 def test_the_order_is_the_catalogues_and_not_the_recipes():
-    assert [rule.name() for rule in build_filter({"toxicity": True, "length": True, "removed": True}).rules] == list(RULES)
+    assert [rule.name() for rule in build_filter({"toxicity": True, "length": True, "removed": True}).rules] == [
+        name for name in RULES if name != "settled"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +80,8 @@ def test_the_order_is_the_catalogues_and_not_the_recipes():
         ({"recency": {"until": "2024-02-29", "max_age": "2y"}}, Recency(until=datetime.date(2024, 2, 29), max_age="2y")),
         ({"toxicity": "lite"}, Toxicity("lite")),
         ({"toxicity": {"thresholds": {"insult": 1}}}, Toxicity(thresholds={"insult": 1.0})),
+        ({"toxicity": {"toxicity": 0.7, "insult": 0.9}}, Toxicity(thresholds={**DEFAULTS, "toxicity": 0.7, "insult": 0.9})),
+        ({"toxicity": {"thresholds": {"insult": 1}, "threat": 0.5}}, Toxicity(thresholds={"insult": 1.0, "threat": 0.5})),
     ],
 )
 def test_a_table_or_a_value_for_the_first_setting_builds_the_rule(settings, rule):
@@ -71,8 +91,8 @@ def test_a_table_or_a_value_for_the_first_setting_builds_the_rule(settings, rule
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"minscore": 3}, f"unknown rule 'minscore'; known: {', '.join(RULES)}"),
-        ({"length": {"min": 3}}, "length: unknown setting 'min'; known: minimum, maximum"),
+        ({"minscore": 3}, f"unknown rule 'minscore'; known: {', '.join((*RULES, *TRANSFORMS))}"),
+        ({"length": {"min": 3}}, "length: unknown setting 'min'; known: minimum, maximum, words"),
         ({"removed": {"by": "moderator"}}, "removed: unknown setting 'by'; known: none"),
         ({"nsfw": 0}, "nsfw: is true or false, not 0: it has no settings"),
         ({"ads": "yes"}, "ads: is true or false, not 'yes': it has no settings"),
@@ -88,8 +108,8 @@ def test_a_table_or_a_value_for_the_first_setting_builds_the_rule(settings, rule
             {"toxicity": {"thresholds": {"rude": 0.5}}},
             "toxicity: unknown label 'rude' in thresholds; known: toxicity, severe_toxicity, obscene, ",
         ),
-        ({"toxicity": {"thresholds": {"insult": 50}}}, "toxicity: the threshold of insult is 50.0; expected 0 to 1"),
-        ({"toxicity": {"thresholds": {"insult": float("nan")}}}, "toxicity: the threshold of insult is nan; expected 0 to 1"),
+        ({"toxicity": {"thresholds": {"insult": 50}}}, "toxicity: the threshold of insult in thresholds is 50.0; expected 0 to 1"),
+        ({"toxicity": {"thresholds": {"insult": float("nan")}}}, "toxicity: the threshold of insult in thresholds is nan; expected 0 to 1"),
         ({"toxicity": {"thresholds": {}}}, "toxicity: thresholds is empty, so nothing would be dropped; "),
         (
             {"toxicity": "detoxify:orginal"},
@@ -107,4 +127,4 @@ def test_a_wrong_setting_is_refused_in_one_line_with_rule_value_and_what_was_exp
 
 def test_a_date_that_is_none_is_refused_with_its_place():
     with pytest.raises(RuleError, match=r"^recency\.since: Input should be a valid date.*, found '2024-02-30'$"):
-        build_filter({"recency": {"since": "2024-02-30"}}).rules
+        build_filter({"recency": {"since": "2024-02-30"}})

@@ -46,18 +46,8 @@ RULES = [Removed(), NoAuthor(), Bots(), Stickied(), Ads(), Nsfw(), Empty(), MinS
 def test_a_funnel_counts_each_post_with_its_first_rule_in_order_and_shows_zeros(posts):
     table = posts({}, {"removal": "author", "score": 0}, {"score": 1}, {"score": 2}, {"author": None})
     funnel = counted(judge(table, RULES), RULES)
-    target = {
-        "removed": 1,
-        "no_author": 1,
-        "bots": 0,
-        "stickied": 0,
-        "ads": 0,
-        "nsfw": 0,
-        "empty": 0,
-        "min_score": 2,
-        "length": 0,
-        "kept": 1,
-    }
+    zero = dict.fromkeys(("bots", "stickied", "ads", "nsfw", "empty"), 0)
+    target = {"removed": 1, "no_author": 1, **zero, "min_score": 2, "length": 0, "kept": 1}
     assert list(funnel.target.items()) == list(target.items())
     context = {"removed": 1, **zero, "min_score": 0, "kept": 4}
     assert list(funnel.context.items()) == list(context.items())

@@ -1,12 +1,13 @@
 import datetime
 import itertools
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.near_duplicates import BANDS, LEAST_WORDS, MOST_SHINGLES, NearDuplicates, sketch
+from filters.near_duplicates import BANDS, LEAST_WORDS, MOST_SHINGLES, NearDuplicates, first_alike, sketch
 from filters.rule import RuleError
 from filters.selection import select, standing, wanted
 from filters.words import find_words
@@ -74,6 +75,11 @@ def test_long_texts_are_compared_by_a_sample_of_their_pairs(posts):
     assert originals(posts, texts, NearDuplicates()) == [None, 0, None, None]
     parts = [sketch(found) for found in find_words(pl.Series(texts))]
     assert pl.concat(parts)["shingles"].list.len().to_list() == [MOST_SHINGLES] * 4
+
+
+def test_a_text_with_nothing_in_reach_of_the_others_sample_is_not_alike():
+    shingles = pl.Series([list(range(MOST_SHINGLES)), list(range(10_000, 10_000 + MOST_SHINGLES - 1))], dtype=pl.List(pl.UInt32))
+    assert first_alike(np.zeros((2, BANDS), np.uint32), shingles, 0.8).tolist() == [0, 1]
 
 
 def test_texts_of_one_repeated_word_are_alike(posts):

@@ -125,7 +125,7 @@ def test_what_was_quoted_before_quotes_were_taken_out_counts(posts):
     ("text", "reason"),
     [
         ("ORDER IN THE COURT, I SAY!", "shouting"),
-        ("ORDER IN THE COURT!!! said the usher", "shouting"),
+        ("ORDER IN THE COURT!!! he said", "shouting"),
         ("I submitted the GPA, FAFSA and SAT to UCLA, USC, NYU and MIT.", None),
         ("GPA, FAFSA, SAT?", None),
         ("ЧАЙНИК НЕ БЫЛ ТЁПЛЫМ", "shouting"),
@@ -140,7 +140,7 @@ def test_capitals(text, reason, target):
 
 def test_shouting_at_the_bounds(target):
     half = {"text": "ORDER IN THE COURT said the small usher"}
-    assert target(Shouting(), half) == [None]
+    assert target(Shouting(0.5), half) == [None]
     assert target(Shouting(maximum=0.49), half) == ["shouting"]
     assert target(Shouting(maximum=0.49, words=5), half) == [None]
 

@@ -1,4 +1,5 @@
 import html
+import json
 import re
 import unicodedata
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.visible import HIDDEN, MARK, cut, for_page, for_terminal, for_terminal_line
+from formats.visible import HIDDEN, MARK, cut, for_page, for_terminal, for_terminal_json, for_terminal_line
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 PERSIAN = "می\u200cخواهم"
@@ -62,6 +63,13 @@ def test_a_line_is_one_line_and_no_longer_than_asked(text: str, longest: int) ->
     assert len(line) <= longest
     assert not set(line) & set("\n\t\r\v\f\x85\u2028\u2029")
     assert line == cut(for_terminal_line(text), longest)
+
+
+@given(ANY)
+def test_a_document_has_the_same_values_and_nothing_that_acts(text: str) -> None:
+    document = for_terminal_json(json.dumps({text: [text]}, ensure_ascii=False, indent=2))
+    assert json.loads(document) == {text: [text]}
+    assert not HIDDEN.search(document)
 
 
 def test_white_space_becomes_one_space() -> None:
