@@ -1,7 +1,7 @@
 """Judges a store of posts: every post gets its verdicts, and the counts add up."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +16,8 @@ from curate.manifest import fingerprint, made_by, report_of
 from filters.catalogue import Filter
 from filters.funnel import Funnel
 from filters.rule import Rule, TextRule
-from filters.scores import score_texts
 from filters.scorers.scorer import Sampling, Scorer
+from filters.scores import score_texts
 from filters.toxicity import Toxicity
 
 FUNNEL = "funnel.json"
@@ -65,15 +65,14 @@ def judge_posts(
 
     def finish(folder: Path, counts: list[dict[str, Any] | None]) -> dict[str, Any]:
         tidy(folder)
-        settings = {part.name(): asdict(part) for part in (*chosen.transforms, *chosen.rules)}
-        report = {**total(counts, chosen).to_dict(), "rules": settings, "scorers": scoring.reports()}
+        report = {**total(counts, chosen).to_dict(), "rules": chosen.settings(), "scorers": scoring.reports()}
         write_json(report, folder / FUNNEL)
         return report
 
-    settings = [(part.name(), asdict(part)) for part in (*chosen.transforms, *chosen.rules)]
+    beyond = [transform.prepare() for transform in chosen.transforms]
     checkpoints = [_checkpoint(rule.scorer) for rule in chosen.rules if isinstance(rule, Toxicity)]
-    layout = pl.__version__  # the surveys hold its hashes
-    made_from = fingerprint("judged", made_by(posts), settings, checkpoints)
+    layout = f"{pl.__version__} {version('rensa')}"  # buckets that wait for each other hold hashes of the one and signatures of the other
+    made_from = fingerprint("judged", made_by(posts), chosen.settings(), beyond, checkpoints)
     return Funnel.from_report(run_stage("judged", out, made_from, passes.items, work, finish, layout))
 
 
@@ -98,6 +97,8 @@ def try_filter(
     """
     report_of(posts, "posts")
     passes = Passes(posts, chosen, _Scoring(chosen, scores, progress, None), progress, sink)
+    for transform in chosen.transforms:
+        transform.prepare()
     with TemporaryDirectory(prefix="lorum-") as folder:
         return total([passes.work(Path(folder), item) for item in passes.items], chosen)
 

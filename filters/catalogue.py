@@ -1,7 +1,7 @@
 """All rules and transforms by name, in the order in which they are applied, built from the settings of a recipe."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -51,6 +51,11 @@ class Filter:
 
     transforms: tuple[Transform, ...] = ()
     rules: tuple[Rule, ...] = ()
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """By the name of each transform and rule its settings, as `build_filter` takes them."""
+        parts: tuple[Transform | Rule, ...] = (*self.transforms, *self.rules)
+        return {part.name(): asdict(part) for part in parts}
 
 
 def build_filter(settings: Mapping[str, Any]) -> Filter:

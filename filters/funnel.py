@@ -36,14 +36,16 @@ class Funnel:
                 raise ValueError(f"the funnel does not add up: {self.posts} posts, {side}")
         for rule, count in self.every.items():
             if not max(self.target.get(rule, 0), self.context.get(rule, 0)) <= count <= self.posts:
-                raise ValueError(f"the funnel does not add up: {count} of {self.posts} posts dropped by {rule}, {self.target}, {self.context}")
+                raise ValueError(
+                    f"the funnel does not add up: {count} of {self.posts} posts dropped by {rule}, {self.target}, {self.context}"
+                )
 
     @classmethod
     def of(cls, rules: Sequence[Rule], transforms: Sequence[Transform] = ()) -> "Funnel":
         """The funnel of no posts: every rule and transform in order, with zero."""
         sides = [{rule.name(): 0 for rule in rules if side in rule.judges} | {KEPT: 0} for side in (TARGET, CONTEXT)]
         every, changed = {rule.name(): 0 for rule in rules}, {transform.name(): 0 for transform in transforms}
-        return cls(0, *sides, dict.fromkeys(OUTCOMES, 0), every, changed)
+        return cls(0, sides[0], sides[1], dict.fromkeys(OUTCOMES, 0), every, changed)
 
     @classmethod
     def from_report(cls, report: Mapping[str, Any]) -> "Funnel":

@@ -39,15 +39,15 @@ class Pseudonyms(Transform):
     by_default: ClassVar[bool] = False
     last: ClassVar[bool] = True
 
-    def prepare(self) -> None:
-        """Makes a key where none is named and none was made before.
+    def prepare(self) -> str:
+        """Makes a key where none is named and none was made before; tells by a pseudonym of nobody which key it is.
 
         Raises:
             RuleError: no key where it should be, or one that is too short.
         """
         if self.key_file is None and VARIABLE not in os.environ and not default_key_file().exists():
             _make_key(default_key_file())
-        self._key()
+        return pseudonym(self._key(), None, "")
 
     def apply(self, posts: pl.DataFrame) -> pl.DataFrame:
         """The posts with `author` replaced and without `author_id`, which names the account as well.

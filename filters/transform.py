@@ -32,8 +32,12 @@ class Transform:
         """The name in a recipe and in the record of what changed: the class name in snake case."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
-    def prepare(self) -> None:
-        """What must be there before a run: called once, by the process that starts it, before any bucket is changed."""
+    def prepare(self) -> str:
+        """Makes what must be there before a run, and tells what its result depends on beyond the settings.
+
+        Called once, by the process that starts the run, before any bucket is changed.
+        """
+        return ""
 
     def apply(self, posts: pl.DataFrame) -> pl.DataFrame:
         """The posts, changed: the same rows in the same order, with the same columns and perhaps more."""

@@ -17,10 +17,10 @@ from filters import facts, funnel, selection
 from filters.catalogue import Filter
 from filters.rule import Phase, Rule
 from filters.transform import apply_transforms
-from filters.verdicts import REASONS, Verdicts
+from filters.verdicts import Verdicts
 
 Sink = Callable[[Path, int, pl.DataFrame], None]
-"""Takes a judged bucket: the folder of the work, the bucket's number, and its posts with `REASONS` and all that was found out about them."""
+"""Takes a judged bucket: the folder of the work, the bucket's number, its posts with `REASONS` and all that was found out about them."""
 
 MASKS = ("target_mask", "context_mask")
 """The verdicts of a bucket that waits for the rules on the whole run."""
@@ -61,7 +61,9 @@ class Passes:
         if step == "whole":
             return self._whole(folder)
         if step == "select":
-            return self._select(folder)
+            self._select(folder)
+            return None
+        steps: dict[str, Callable[[Path, int], dict[str, Any] | None]]
         steps = {"survey": self._survey, "judge": self._judge, "finish": self._finish}
         done = steps[step](folder, int(number))
         self.progress(f"filter: {step}", self.buckets.index(int(number)) + 1, len(self.buckets))
@@ -104,7 +106,9 @@ class Passes:
 
     def _finish(self, folder: Path, bucket: int) -> dict[str, Any]:
         judged = pl.read_parquet(_file(folder, "judged", bucket))
-        judged = judged.with_columns(pl.lit(None, kind).alias(name) for name, kind in self._found_anywhere(folder).items() if name not in judged)
+        judged = judged.with_columns(
+            pl.lit(None, kind).alias(name) for name, kind in self._found_anywhere(folder).items() if name not in judged
+        )
         target, context = (judged[name].to_numpy().copy() for name in MASKS)
         chosen = pl.read_parquet(_file(folder, "selected", bucket)) if self._on_the_run() else None
         standing = chosen["row"].to_numpy() if chosen is not None else np.empty(0, np.int64)

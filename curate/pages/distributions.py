@@ -86,7 +86,7 @@ def author_chart(authors: pl.DataFrame) -> Chart:
     posts = authors.drop_nulls("key").select(pl.sum_horizontal(OUTCOMES)).to_series()
     edges = (*_POSTS_BY_AUTHOR, math.inf)
     counts = [int(((posts >= begin) & (posts < end)).sum()) for begin, end in pairwise(edges)]
-    bars = [Bar(f"{_span(edges, place)} posts", (number,)) for place, number in enumerate(counts)]
+    bars = [Bar(f"{_span(edges, place)} post{'s' if place else ''}", (number,)) for place, number in enumerate(counts)]
     while bars and not sum(bars[-1].counts):
         bars.pop()
     half = _authors_of_half(posts)

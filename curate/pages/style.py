@@ -45,7 +45,7 @@ i.learn { background: var(--learn); } i.context { background: var(--context); } 
 .outcome b { display: block; font: 600 1.7rem/1.2 Charter, "Bitstream Charter", Cambria, Georgia, serif; }
 .outcome i { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; vertical-align: -.08rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 2rem 3rem; }
-.charts.small { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: 1.6rem 2rem; }
+.charts.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1.6rem 2rem; }
 .charts > * { min-width: 0; }
 figure { margin: 0 0 1.4rem; } figcaption { margin-bottom: .3rem; font-size: .94rem; color: var(--dim); }
 figcaption b { display: block; color: var(--ink); font-size: 1rem; }

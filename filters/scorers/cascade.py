@@ -207,13 +207,14 @@ class _Linear:
 
 def _margins(scores: pl.DataFrame, thresholds: Mapping[str, float]) -> NDArray[np.float64]:
     """How far the nearest label is from its threshold, in logits: above 0 is toxic."""
-    margins = np.full(scores.height, -MARGIN)
+    margins: NDArray[np.float64] = np.full(scores.height, -MARGIN)
     for label, threshold in thresholds.items():
         found = scores[label].cast(pl.Float64).fill_null(0.0).to_numpy()
         margins = np.maximum(margins, _logit(found) - _logit(np.asarray(threshold)))
-    return np.clip(margins, -MARGIN, MARGIN)
+    return margins.clip(-MARGIN, MARGIN)
 
 
 def _logit(share: NDArray[np.float64]) -> NDArray[np.float64]:
     kept = np.clip(share, 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(kept / (1 - kept)), np.float64)
+    odds: NDArray[np.float64] = np.log(kept / (1 - kept))
+    return odds

@@ -97,13 +97,14 @@ def without_progress_bars() -> Iterator[None]:
     """Transformers shows bars while it loads, in the midst of whatever else is shown."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            bars.enable_progress_bar()
 
 
 def _key(name: str, config: Any) -> str:

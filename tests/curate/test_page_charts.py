@@ -110,7 +110,7 @@ def test_toxicity_shows_where_its_threshold_lies() -> None:
 def test_authors_are_counted_by_how_much_they_wrote() -> None:
     chart = author_chart(tally((7, 60, 1, 1), (8, 0, 3, 0), (9, 1, 0, 0), (10, 1, 0, 0), (None, 900, 0, 0)))
     assert [(bar.label, bar.counts) for bar in chart.bars if bar.counts[0]] == [
-        ("1 posts", (2,)),
+        ("1 post", (2,)),
         ("3 to 4 posts", (1,)),
         ("50 to 99 posts", (1,)),
     ]

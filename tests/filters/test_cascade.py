@@ -214,4 +214,4 @@ def test_without_scikit_learn_the_rule_says_what_to_install(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     sieve = LinearSieve(THRESHOLDS)
     with pytest.raises(RuleError, match=r"^toxicity: cascade needs the package scikit-learn \(.*\); pip install it$"):
-        sieve.learn(forum(400, 0.2), Court().score(forum(400, 0.2)))
+        sieve.learn(forum(500, 0.2), Court().score(forum(500, 0.2)))

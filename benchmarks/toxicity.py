@@ -1,0 +1,238 @@
+"""How fast texts are scored, against `Detoxify.predict` with the same weights on the same machine, in the same run, and how exactly.
+
+    python benchmarks/toxicity.py NAME_comments.zst [--texts 1280] [--peers 320]
+
+Detoxify's weights are a download; here a BERT-base has its shape, random weights, and a WordPiece vocabulary of 30,522 learned from the
+comments: what it costs is the same, what it says is noise. So its thresholds are quantiles of its own scores: the highest 2 % are
+dropped. They lie close together, and a small error turns many verdicts; that is the worst case. Beside it stands a small BERT (2 layers,
+128 wide) that is trained here on the scores of `lite`, for what a model does that has learned something, with the default threshold of
+toxicity; the cascade is fitted to its scores, and its gain is measured in the time of BERT-base.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+import zstandard
+from detoxify import Detoxify
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+from curate import store
+from filters.scorers.cascade import LinearSieve
+from filters.scorers.fidelity import drops, fidelity
+from filters.scorers.lite import LiteScorer
+from filters.scorers.scorer import Scorer
+from filters.scores import LESSON
+from filters.toxicity import Toxicity
+
+CLASSES = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+LABELS = ["toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack"]
+SMALL = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 512}
+DROPPED = 0.02
+TRAINED_ON, EPOCHS, BATCH = 16_000, 2, 64
+SAMPLE = 60_000
+"""Texts at most for the cascade to learn from."""
+
+
+def comments_of(path: Path) -> list[str]:
+    """The texts of a dump's comments, or of a store of posts, in their order."""
+    if path.is_dir():
+        buckets = (store.read_bucket(path, bucket, ["kind", "text"]) for bucket in store.bucket_numbers(path))
+        texts = [text for posts in buckets for text in posts.filter(pl.col("kind") == "comment")["text"]]
+    else:
+        with path.open("rb") as file:
+            reader = zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(file, read_across_frames=True)
+            texts = [json.loads(line).get("body") for line in io.TextIOWrapper(reader, encoding="utf-8", newline="\n")]
+    return list(dict.fromkeys(text for text in texts if text and text not in ("[removed]", "[deleted]")))
+
+
+def vocabulary(texts: Sequence[str]) -> BertTokenizer:
+    """A tokenizer as BERT's, from these texts."""
+    words = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    words.normalizer, words.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=30_522, special_tokens=special, show_progress=False))
+    return BertTokenizer(vocab=words.get_vocab(), model_max_length=512)
+
+
+def checkpoint(folder: Path, tokenizer: BertTokenizer, model: BertForSequenceClassification) -> Path:
+    """A model as a checkpoint of Detoxify, with its config and tokenizer beside it."""
+    folder.mkdir()
+    model.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    names = {"model_type": str(folder), "model_name": "BertForSequenceClassification", "tokenizer_name": "BertTokenizer"}
+    args = {**names, "num_classes": len(CLASSES)}
+    content = {"config": {"arch": {"args": args}, "dataset": {"args": {"classes": CLASSES}}}, "state_dict": model.state_dict()}
+    torch.save(content, folder / "model.ckpt")
+    return folder / "model.ckpt"
+
+
+def taught(tokenizer: BertTokenizer, texts: Sequence[str]) -> BertForSequenceClassification:
+    """A small model that has learned from `lite`: its first label is the teacher's score, the others are nothing."""
+    wanted = torch.zeros(len(texts), len(CLASSES))
+    wanted[:, 0] = torch.from_numpy(LiteScorer().score(texts)["toxicity"].to_numpy().copy())
+    model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=len(CLASSES), **SMALL)).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    ids = tokenizer(list(texts), truncation=True, max_length=128)["input_ids"]
+    batches = np.array_split(np.argsort([len(text) for text in ids], kind="stable"), max(1, len(texts) // BATCH))
+    for _ in range(EPOCHS):
+        for place in np.random.default_rng(0).permutation(len(batches)):
+            batch = batches[place]
+            logits = model(**tokenizer.pad({"input_ids": [ids[row] for row in batch]}, return_tensors="pt")).logits
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return model.eval()
+
+
+@dataclass
+class Peers:
+    """Texts a second of `Detoxify.predict`, in batches of 32 and one by one, and its scores."""
+
+    batches: float
+    single: float
+    scores: pl.DataFrame
+
+
+def peers(path: Path, texts: Sequence[str]) -> Peers:
+    from filters.scorers.detoxify import load_detoxify
+
+    load_detoxify(str(path))  # what both import is not counted
+    peer = Detoxify(checkpoint=str(path), huggingface_config_path=str(path.parent))
+    peer.predict(list(texts[:2]))
+    started = time.perf_counter()
+    for start in range(0, len(texts), 32):
+        peer.predict(list(texts[start : start + 32]))
+    batches = time.perf_counter() - started
+    started = time.perf_counter()
+    found = [peer.predict(text) for text in texts]
+    single = time.perf_counter() - started
+    scores = pl.DataFrame({label: [row[label] for row in found] for label in LABELS}, schema=dict.fromkeys(LABELS, pl.Float32))
+    return Peers(len(texts) / batches, len(texts) / single, scores)
+
+
+def timed(score: Callable[[], object], runs: int) -> float:
+    """The seconds of the fastest of some runs."""
+    taken = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        score()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
+
+
+def show(name: str, speed: float, against: Peers, goal: str = "", exactness: str = "") -> None:
+    ratios = f"{speed / against.batches:>9.1f}{speed / against.single:>9.1f}"
+    print(f"{name:<36}{speed:>9.1f}{ratios}  {goal:<12}{exactness}", flush=True)
+
+
+def cascade(small: Scorer, large: Scorer, texts: Sequence[str], timed_on: Sequence[str], plain: float) -> None:
+    """What the cascade spares, after it has learned from scores of the small model on a random sample."""
+    thresholds = {"toxicity": Toxicity().thresholds["toxicity"]}
+    sieve, seen = LinearSieve(thresholds), 0
+    while sieve.learning and seen + LESSON <= min(SAMPLE, len(texts)):
+        lesson = list(texts[seen : seen + LESSON])
+        sieve.learn(lesson, small.score(lesson))
+        seen += LESSON
+    print(f"cascade: learned from {seen:,} scored texts; {sieve.sifted.to_dict()['says']}")
+    if sieve.learning:
+        return
+    fresh = list(timed_on)
+
+    def score() -> None:
+        passes = sieve.passes(fresh, 0)
+        large.score([text for text, passing in zip(fresh, passes, strict=True) if not passing])
+
+    speed = len(fresh) / timed(score, 2)
+    rest = list(texts[seen:])
+    toxic, passes = drops(small.score(rest), thresholds), sieve.passes(rest, 0)
+    whole = len(texts) / ((seen / plain) + len(rest) / speed)
+    print(
+        f"  after that {speed:,.1f} texts/s, {speed / plain:.1f} times as many (goal 3); {passes.mean():.1%} of {len(rest):,} others pass"
+    )
+    print(
+        f"  missed {int((toxic & passes).sum())} of their {int(toxic.sum())} toxic ones, {(toxic & passes).sum() / max(1, toxic.sum()):.2%}"
+    )
+    print(f"  all {len(texts):,} texts, the sample among them: {whole:,.1f} texts/s (computed), {whole / plain:.1f} times as many")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("comments", type=Path, help="a dump of comments (.zst), or a folder of posts")
+    parser.add_argument("--texts", type=int, default=1280, help="for our ways")
+    parser.add_argument("--peers", type=int, default=320, help="of these, evenly spread, for Detoxify's own")
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    draw = random.Random(0)
+    all_texts = comments_of(arguments.comments.resolve())
+    texts = [all_texts[place] for place in sorted(draw.sample(range(len(all_texts)), min(arguments.texts, len(all_texts))))]
+    some = texts[:: max(1, len(texts) // arguments.peers)]
+    tokenizer = vocabulary(draw.sample(all_texts, min(60_000, len(all_texts))))
+    lengths = [len(ids) for ids in tokenizer(texts, truncation=True)["input_ids"]]
+    print(
+        f"{arguments.comments.name}: {len(all_texts):,} different comments; {len(texts):,} of them for ours, {len(some):,} for Detoxify's, "
+        f"in their order; {np.mean(lengths):.0f} tokens on average; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        large = checkpoint(
+            Path(folder) / "large", tokenizer, BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=6)).eval()
+        )
+        draw.shuffle(all_texts)
+        started = time.perf_counter()
+        small = checkpoint(Path(folder) / "small", tokenizer, taught(tokenizer, all_texts[:TRAINED_ON]))
+        print(f"the small model learned from lite on {min(TRAINED_ON, len(all_texts)):,} texts in {time.perf_counter() - started:.0f} s")
+        compare(large, small, texts, some, all_texts[TRAINED_ON:], Path(folder) / "cache")
+    print(f"load {os.getloadavg()[0]:.1f} after")
+
+
+def compare(large: Path, small: Path, texts: Sequence[str], some: Sequence[str], others: Sequence[str], cache: Path) -> None:
+    """The table."""
+    theirs = peers(large, some)
+    columns = f"{'texts/s':>9}{'x 32s':>9}{'x single':>9}  {'goal':<12}exactness, of the trained one in brackets"
+    print(f"\n{'BERT-base, random weights':<36}{columns}")
+    show("Detoxify.predict, batches of 32", theirs.batches, theirs)
+    show("Detoxify.predict, one by one", theirs.single, theirs)
+    exact = small_exact = thresholds = None
+    speeds = {}
+    for name, settings, goal, exactness in (
+        ("float32", {"precision": "float32"}, "", "1e-4"),
+        ("the default here", {}, "20, 6", ""),
+        ("ONNX Runtime float32", {"runtime": "onnx"}, "", "1e-4"),
+        ("ONNX Runtime int8", {"runtime": "onnx-int8"}, "30, 10", ""),
+    ):
+        scorer = Toxicity(f"detoxify:{large}", **settings).load(cache)
+        scorer.score(texts[:8])
+        seconds = timed(lambda scorer=scorer: scorer.score(texts), 1 if name == "float32" else 2)
+        speeds[name] = len(texts) / seconds
+        difference = np.abs((scorer.score(some).select(LABELS) - theirs.scores).to_numpy()).max()
+        said = f"{difference:.0e} from Detoxify's" + (f" (goal {exactness})" if exactness else "")
+        found = scorer.score(texts)
+        learned = Toxicity(f"detoxify:{small}", **settings).load(cache).score(others[:8000])
+        if exact is None or small_exact is None or thresholds is None:
+            exact, small_exact = found, learned
+            thresholds = {label: float(found[label].quantile(1 - DROPPED) or 1.0) for label in LABELS}
+        else:
+            compared, trained = fidelity(found, exact, thresholds), fidelity(learned, small_exact, Toxicity().thresholds)
+            said += (
+                f"; verdicts that differ {compared.share:.2%} ({trained.share:.2%}, with {trained.dropped / trained.sampled:.1%} dropped)"
+            )
+        show(f"{name} ({scorer.key.rpartition('-')[2]})", speeds[name], theirs, goal, said)
+    print()
+    fast = Toxicity(f"detoxify:{large}").load(cache)
+    cascade(Toxicity(f"detoxify:{small}").load(cache), fast, others, texts, speeds["the default here"])
+
+
+if __name__ == "__main__":
+    main()
