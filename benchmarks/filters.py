@@ -4,8 +4,8 @@
 
 Rules are those of the catalogue that judge by a post's columns, with their defaults; their seconds hold the measures and facts they need.
 Seconds are the least of some runs, in which the rules take turns, so that a busy machine slows all of them alike. What a rule adds is what
-all rules together take beyond all but it, in seconds of processors, which do not count the machine's other work. Memory is the process's
-peak.
+all rules together take beyond all but it, in seconds of processors, which count little of the machine's other work: the median of pairs.
+Memory is the process's peak.
 
 datatrove's filters get documents one by one, as its pipelines hand them over, and compare with what covers the same ground here:
 needs `pip install datatrove spacy`.
@@ -16,6 +16,7 @@ import importlib.util
 import os
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -97,18 +98,23 @@ def peak_mib() -> float:
 def ours(posts: pl.DataFrame, rules: Sequence[Rule], runs: int) -> Seconds:
     """Prints the rules' table; what all together take."""
     alone = fastest({rule.name(): lambda rule=rule: judged(posts, [rule]) for rule in rules}, runs)
-    others = {rule.name(): [other for other in rules if other is not rule] for rule in rules}
-    together = fastest(
-        {"all": lambda: judged(posts, rules)} | {name: lambda rest=rest: judged(posts, rest) for name, rest in others.items()}, runs
-    )
+    together = fastest({"all": lambda: judged(posts, rules)}, runs)["all"]
+    added = {rule.name(): adds(posts, rule, rules, runs) for rule in rules}
     verdicts = judged(posts, rules)
     print(f"\n{'rule':<24}{'ms alone':>10}{'busy ms':>10}{'krows/s':>10}{'adds %':>9}{'drops':>9}")
     for place, rule in enumerate(rules):
         name, dropped = rule.name(), int(((verdicts.target | verdicts.context) >> place & 1).sum())
-        share = (together["all"].busy / together[name].busy - 1) * 100
-        print(f"{row(name, alone[name], posts.height)}{share:>9.1f}{dropped:>9}")
-    print(row("all", together["all"], posts.height))
-    return together["all"]
+        print(f"{row(name, alone[name], posts.height)}{added[name] * 100:>9.1f}{dropped:>9}")
+    print(row("all", together, posts.height))
+    return together
+
+
+def adds(posts: pl.DataFrame, rule: Rule, rules: Sequence[Rule], runs: int) -> float:
+    """What a rule adds to the processors' time of all others, as a share of it: the median of pairs of runs, one just after the other."""
+    others = [other for other in rules if other is not rule]
+    tasks = {"all": lambda: judged(posts, rules), "others": lambda: judged(posts, others)}
+    pairs = [fastest(tasks, 1) for _ in range(runs)]
+    return statistics.median(pair["all"].busy / pair["others"].busy - 1 for pair in pairs)
 
 
 def row(name: str, seconds: Seconds, rows: int) -> str:

@@ -65,7 +65,13 @@ class Reporter:
     def say(self, line: str) -> None:
         """A line of its own, between the bars."""
         if not self._quiet:
-            (self._bars.console.print if self._bars else lambda text: print(text, file=sys.stderr, flush=True))(line)
+            from formats.visible import for_terminal_line
+
+            shown = for_terminal_line(line)
+            if self._bars:
+                self._bars.console.print(shown, markup=False, highlight=False)
+            else:
+                print(shown, file=sys.stderr, flush=True)
 
     def _due(self, what: str, every_s: float) -> bool:
         """Whether so much time went by since a line on this."""
@@ -79,6 +85,20 @@ class Reporter:
 def counted(count: int, what: str) -> str:
     """A number of things in words: 1 post, 2,000 posts."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def tell(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Prints for people: what would act on the terminal, as a control character in a text or a name, is shown instead."""
+    from formats.visible import for_terminal
+
+    click.echo(for_terminal(text), err=err, nl=nl)
+
+
+def print_json(value: Any) -> None:
+    """Prints for machines: what would act on the terminal is written as an escape of JSON."""
+    from formats.visible import for_terminal_json
+
+    click.echo(for_terminal_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,10 +123,10 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
             if debug:
                 raise
             line, code = _explain(error)
-            print(f"lorum: {line}", file=sys.stderr)
+            tell(f"lorum: {line}", err=True)
             sys.exit(code)
         if as_json:
-            print(json.dumps(result, indent=2, ensure_ascii=False, default=str))
+            print_json(result)
 
     return wrapped
 

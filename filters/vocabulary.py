@@ -17,7 +17,7 @@ class Words(Rule):
     """Drop posts with a word of `block`; where `allow` names words, keep only replies with one of them.
 
     Words stand in title or text as whole words, in whatever case: "tea" is not in "teapot", and "tea*" is in both. Phrases are allowed,
-    and any white space may stand between their words. In scripts without spaces between words, as Chinese, a part of a word counts.
+    and white space or punctuation may stand between their words. In scripts without spaces, as Chinese, a part of a word counts.
     A turn before a reply is judged by `block` alone.
     """
 
@@ -52,20 +52,27 @@ def _uses(words: Sequence[str]) -> pl.Expr:
 def find_words(texts: pl.Series, words: Sequence[str]) -> pl.Series:
     """Whether each text has one of the words or phrases, Boolean; a missing text has none. Thousands of words are one pass."""
     entries = [" ".join(word.split()).lower() for word in words]
-    stems = [max(entry.removesuffix("*").split(), key=len) for entry in entries]
-    sought = sorted(set(stems))
+    stems = sorted({max(entry.removesuffix("*").split(), key=len) for entry in entries})
     # A text is lowered only where a word asks for it, as that takes longer than the search.
-    ascii_only = all(stem.isascii() for stem in sought)
+    ascii_only = all(stem.isascii() for stem in stems)
     folded = texts.fill_null("") if ascii_only else texts.fill_null("").str.to_lowercase()
-    rows = folded.str.contains_any(sought, ascii_case_insensitive=ascii_only).arg_true()
-    found = pl.repeat(False, len(texts), eager=True)
-    if not len(rows):
-        return found
-    # Those that occur at all are few, and so is what a regular expression has to tell apart.
-    occurring = folded[rows].str.extract_many(sought, ascii_case_insensitive=ascii_only, overlapping=True).explode().unique()
-    present = set(occurring.str.to_lowercase())
-    whole = "|".join(_whole(entry) for entry, stem in zip(entries, stems, strict=True) if stem in present)
-    return found.scatter(rows, texts[rows].str.contains(f"(?i){whole}"))
+    rows = folded.str.contains_any(stems, ascii_case_insensitive=ascii_only).arg_true()
+    some = folded[rows]
+    found = pl.repeat(False, len(some), eager=True)
+    plain = [entry for entry in entries if _is_plain(entry)]
+    if plain:
+        sought = [f" {entry.removesuffix('*').strip()}" if entry.endswith("*") else f" {entry} " for entry in plain]
+        spaced = " " + some.str.replace_all(r"\W+", " ") + " "
+        found |= spaced.str.contains_any(sought, ascii_case_insensitive=ascii_only)
+    if len(plain) < len(entries):
+        found |= some.str.contains("(?i)" + "|".join(_whole(entry) for entry in entries if not _is_plain(entry)))
+    return pl.repeat(False, len(texts), eager=True).scatter(rows, found)
+
+
+def _is_plain(entry: str) -> bool:
+    """Whether an entry holds letters, digits and spaces alone, so that between spaces it is found without a regular expression."""
+    stem = entry.removesuffix("*").strip()
+    return re.fullmatch(r"[\w ]+", stem) is not None and _joins(stem[0]) and _joins(stem[-1])
 
 
 def _whole(entry: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curate.console import Reporter, common_options
+from curate.console import Reporter, common_options, tell
 
 if TYPE_CHECKING:
     from filters.catalogue import Filter
@@ -16,7 +16,7 @@ def _print_rules(context: click.Context, option: click.Parameter, wanted: bool) 
     if wanted:
         from curate.judging.lines import rule_lines
 
-        click.echo("\n".join(rule_lines()))
+        tell("\n".join(rule_lines()))
         context.exit()
 
 
@@ -91,12 +91,16 @@ def _settings(recipe: Path | None, changes: Sequence[str]) -> dict[str, Any]:
 
 
 def _judge(posts: Path, out: Path | None, chosen: "Filter", scores: Path, progress: Reporter, as_json: bool) -> dict[str, Any]:
+    from curate.files import write_text
     from curate.judge import judge_posts, try_filter
-    from curate.report import funnel_table, print_table
+    from curate.pages.judged import REPORT, filter_page
+    from curate.report import verdict_lines
 
     funnel = judge_posts(posts, out, chosen, scores, progress) if out else try_filter(posts, chosen, scores, progress=progress)
+    if out:
+        write_text(filter_page(out, out.name), out / REPORT)
     if not as_json:
-        print_table(funnel_table(funnel))
+        tell("\n".join(verdict_lines(funnel)))
     return funnel.to_dict()
 
 
@@ -109,7 +113,7 @@ def _explain(posts: Path, post_id: str, chosen: "Filter", scores: Path, progress
     if post is None:
         raise UserError(f"{posts}: holds no post {post_id}; ids have their prefix, as in t1_abc123")
     if not as_json:
-        click.echo("\n".join(explanation_lines(post)))
+        tell("\n".join(explanation_lines(post)))
     return post
 
 
@@ -121,7 +125,7 @@ def _try(
 
     trial = try_change(posts, chosen, changed, scores, progress)
     if not as_json:
-        click.echo("\n".join(trial_lines(trial, tried)))
+        tell("\n".join(trial_lines(trial, tried)))
     return trial.to_dict()
 
 
@@ -133,5 +137,5 @@ def _explain_threshold(posts: Path, chosen: "Filter", scores: Path, progress: Re
     labels = explain_thresholds(posts, chosen, scores, progress)
     if not as_json:
         now = next(rule.thresholds for rule in chosen.rules if isinstance(rule, Toxicity))
-        click.echo("\n".join(threshold_lines(labels, now)))
+        tell("\n".join(threshold_lines(labels, now)))
     return labels

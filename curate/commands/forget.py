@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curate.console import Reporter, common_options, counted
+from curate.console import Reporter, common_options, counted, tell
 
 if TYPE_CHECKING:
     from curate.forgetting.plan import Removed
@@ -57,7 +57,7 @@ def forget_command(
     with Reporter(quiet) as progress:
         removed = forget(folder, ids, authors, lists, also, progress, ask=ask, site=site, dry_run=dry_run, yes=yes)
     if not as_json:
-        click.echo("\n".join(_lines(removed, dry_run)))
+        tell("\n".join(_lines(removed, dry_run)))
     return {**asdict(removed), "dry_run": dry_run}
 
 

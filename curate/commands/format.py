@@ -1,13 +1,12 @@
 """lorum format, preview and check."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from curate.console import Reporter, common_options
+from curate.console import Reporter, common_options, print_json, tell
 
 
 @click.command("format")
@@ -39,11 +38,11 @@ def format_command(
     with Reporter(quiet) as progress:
         sampled = make_samples(judged, out, load_template(template_name), max_turns=max_turns, shares=shares, seed=seed, progress=progress)
     if not as_json:
-        click.echo(
+        tell(
             f"{sampled.targets:,} kept posts = {sampled.samples:,} samples + {sampled.roots:,} that open a thread + "
             f"{sampled.without_context:,} with nothing left before them"
         )
-        click.echo(f"train {sampled.train:,}, validation {sampled.validation:,}, test {sampled.test:,} -> {out}")
+        tell(f"train {sampled.train:,}, validation {sampled.validation:,}, test {sampled.test:,} -> {out}")
     return asdict(sampled)
 
 
@@ -95,9 +94,9 @@ def check_command(samples: Path, base: str, max_tokens: int | None, as_json: boo
 
     report = check_folder(samples, base, max_tokens or TrainSettings().max_tokens)
     if not as_json:
-        click.echo("\n".join(contract_lines(asdict(report))))
+        tell("\n".join(contract_lines(asdict(report))))
     if not report.holds:
         if as_json:
-            click.echo(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+            print_json(asdict(report))
         raise ContractError(f"the stop contract does not hold: {'; '.join(report.problems)}")
     return asdict(report)

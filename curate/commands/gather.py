@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from curate.console import Reporter, common_options, counted
+from curate.console import Reporter, common_options, counted, tell
 from curate.sources.catalogue import FILES
 from formats.errors import UserError
 
@@ -74,7 +74,7 @@ def import_command(
         gone += [f"{counted(gathered.replaced, 'older record')} of these"] if gathered.replaced else []
         gone += [f"{gathered.forgotten:,} forgotten"] if gathered.forgotten else []
         gone += [f"{gathered.not_asked_for:,} not asked for"]
-        click.echo(f"{counted(gathered.lines, 'record')} = {counted(gathered.posts, 'post')} ({kinds}) + {' + '.join(gone)} -> {out}")
+        tell(f"{counted(gathered.lines, 'record')} = {counted(gathered.posts, 'post')} ({kinds}) + {' + '.join(gone)} -> {out}")
     return asdict(gathered)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from curate.console import Reporter, common_options
+from curate.console import Reporter, common_options, tell
 
 
 @click.command("train")
@@ -51,7 +51,7 @@ def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...],
     with Reporter(quiet) as progress, alone(out.with_name(f".{out.name}.lock"), out):
         result = train(samples, base, out, settings, decoding, progress=progress.training)
     if not as_json:
-        click.echo("\n".join([*training_lines(asdict(result)), f"-> {out}"]))
+        tell("\n".join([*training_lines(asdict(result)), f"-> {out}"]))
     return asdict(result)
 
 
@@ -79,7 +79,7 @@ def eval_command(adapter: Path, samples: Path | None, prompts: int, max_new_toke
     with Reporter(quiet) as progress:
         result = evaluate(adapter, samples or adapter.parent / "samples", settings, progress=progress).to_dict()
     if not as_json:
-        click.echo("\n".join(evaluation_lines(result)))
+        tell("\n".join(evaluation_lines(result)))
     return result
 
 
@@ -97,7 +97,7 @@ def chat_command(adapter: Path, as_json: bool, quiet: bool) -> dict[str, Any]:
       lorum chat runs/kettle-court/adapter
     """
     if not quiet:
-        click.echo(f"loading {adapter}", err=True)
+        tell(f"loading {adapter}", err=True)
     from train.chat import open_chat
 
     chat = open_chat(adapter)
@@ -130,7 +130,7 @@ def _answer(chat: Any, line: str, as_json: bool) -> None:
     try:
         for piece in pieces:
             if not as_json:
-                click.echo(piece, nl=False)
+                tell(piece, nl=False)
     except KeyboardInterrupt:
         pieces.close()
     if not as_json:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from curate.commands.gather import DAY, day
-from curate.console import Reporter, common_options, counted
+from curate.console import Reporter, common_options, counted, tell
 from curate.sources.catalogue import LIVE
 from curate.sources.requests.discourse import PERIODS
 from curate.sources.requests.hackernews import ALGOLIA, FIREBASE, LISTS, ORDERS, TAGS
@@ -51,11 +51,11 @@ def _scrape(source: str, request: Any, out: Path, as_json: bool, quiet: bool) ->
         fetched, gathered = scrape(source, request, out, progress)
     if not as_json:
         brought = f"{fetched.new:,} new, {fetched.newer:,} newer than before"
-        click.echo(f"fetched {counted(fetched.posts, 'post')}; {out} holds {gathered.posts:,} ({brought})")
+        tell(f"fetched {counted(fetched.posts, 'post')}; {out} holds {gathered.posts:,} ({brought})")
         for failure in fetched.failures[:FAILURES_SHOWN]:
-            click.echo(f"  failed: {failure['what']}: {failure['reason']}")
+            tell(f"  failed: {failure['what']}: {failure['reason']}")
         if len(fetched.failures) > FAILURES_SHOWN:
-            click.echo(f"  and {len(fetched.failures) - FAILURES_SHOWN:,} more, listed by --json")
+            tell(f"  and {len(fetched.failures) - FAILURES_SHOWN:,} more, listed by --json")
     return {"fetched": asdict(fetched), "posts": asdict(gathered)}
 
 

@@ -23,6 +23,7 @@ from curate.forgetting.survey import example_key, examples_of
 from curate.journal import segments
 from curate.judge import FUNNEL
 from curate.manifest import change_report, count_as_made_from, made_by, report_of, stage_of
+from curate.pages.judged import REPORT, filter_page
 from curate.pages.run import write_report
 from curate.recipe import Recipe
 from curate.samples import CARD_FILE, Sampled, bare_card
@@ -89,6 +90,8 @@ def _recount_judged(folder: Path, left: str) -> None:
     counted = {**report, **count(judged, Funnel(0, **none)).to_dict()}
     write_json(counted, folder / FUNNEL)
     change_report(folder, counted, left)
+    if (folder / REPORT).exists():
+        write_text(filter_page(folder, folder.name), folder / REPORT)
 
 
 def _drop_samples(folder: Path, ids: Sequence[str]) -> None:
