@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,14 +152,14 @@ def theirs(posts: pl.DataFrame, together: Seconds, sample: int, runs: int) -> No
 
     chosen = posts.filter(pl.col("text").str.len_chars() > 0).sample(min(sample, posts.height), seed=1)["text"].to_list()
 
-    def run(filters: Iterable[Callable[[Any], object]]) -> None:
-        for number, text in enumerate(chosen):
-            document = Document(text, str(number), metadata={"language": "en"})
-            for keeps in filters:
-                keeps(document)
+    def run(keeps: Callable[[Any], object], texts: Sequence[str]) -> None:
+        for number, text in enumerate(texts):
+            keeps(Document(text, str(number), metadata={"language": "en"}))
 
     found = peers()
-    seconds = fastest({name: lambda keeps=keeps: run([keeps]) for name, (keeps, _) in found.items()}, max(1, runs // 2))
+    for keeps, _ in found.values():
+        run(keeps, chosen[:10])  # what they load the first time does not count
+    seconds = fastest({name: lambda keeps=keeps: run(keeps, chosen) for name, (keeps, _) in found.items()}, max(1, runs // 2))
     same = fastest({name: lambda rules=rules: judged(posts, rules) for name, (_, rules) in found.items()}, runs)
     print(f"\n{'datatrove, one by one':<24}{'krows/s':>10}{'ours':>10}{'ratio':>9}  rules that cover the same ground")
     for name, (_, rules) in found.items():

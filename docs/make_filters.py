@@ -3,9 +3,9 @@
 python docs/make_filters.py
 """
 
-import re
+import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -49,46 +49,38 @@ def page() -> str:
     tables |= {f"rules: {phase.name.lower()}": rules(phase) for phase in Phase}
     text = with_outputs(PAGE.read_text(encoding="utf-8"), SCENES)
     for name, table in tables.items():
-        text = re.sub(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", lambda _, table=table: table, text, flags=re.DOTALL)  # type: ignore[misc]
+        begin, _, rest = text.partition(f"<!-- {name} -->\n")
+        text = f"{begin}<!-- {name} -->\n{table}{rest[rest.index('<!-- end -->') :]}"
     return text
 
 
 def rules(phase: Phase) -> str:
-    """The rules of a phase as a table."""
-    lines = ["| rule | judges | settings and defaults | |", "|---|---|---|---|"]
-    for name, rule in RULES.items():
-        if rule.phase is phase:
-            lines.append(f"| `{name}` | {_judged(rule)} | {_settings(rule)} | {_documentation(rule)} |")
-    return "\n".join([*lines, ""])
+    """The rules of a phase, a paragraph each."""
+    return "".join(_paragraph(rule, _judged(rule) + _by_default(rule)) for rule in RULES.values() if rule.phase is phase)
 
 
 def transforms() -> str:
-    """The transforms as a table."""
-    lines = ["| transform | by default | settings and defaults | |", "|---|---|---|---|"]
-    for name, transform in TRANSFORMS.items():
-        lines.append(f"| `{name}` | {'on' if transform.by_default else 'off'} | {_settings(transform)} | {_documentation(transform)} |")
-    return "\n".join([*lines, ""])
+    """The transforms, a paragraph each."""
+    return "".join(_paragraph(transform, "changes posts" + _by_default(transform)) for transform in TRANSFORMS.values())
 
 
-def described(names: Mapping[str, str]) -> str:
-    """Columns with what they say as a table."""
-    return "\n".join(["| column | |", "|---|---|", *(f"| `{name}` | {said} |" for name, said in names.items()), ""])
+def _paragraph(part: type[Rule | Transform], kind: str) -> str:
+    settings = ", ".join(f"`{setting.name} = {shown(default_of(setting))}`" for setting in fields(part))
+    documentation = " ".join(inspect.cleandoc(part.__doc__ or "").split())
+    return f"- **`{part.name()}`** · {kind}{f' · {settings}' if settings else ''}<br>\n  {documentation}\n"
+
+
+def _by_default(part: type[Rule | Transform]) -> str:
+    return "" if part.by_default else " · off unless named"
 
 
 def _judged(rule: type[Rule]) -> str:
     return "both" if rule.judges == BOTH else "context" if rule.judges == CONTEXT else "target"
 
 
-def _settings(part: type[Rule | Transform]) -> str:
-    return ", ".join(f"`{setting.name} = {shown(default_of(setting))}`" for setting in fields(part)) or "—"
-
-
-def _documentation(part: type[Rule | Transform]) -> str:
-    return " ".join(_words(part.__doc__)).replace("|", "\\|")
-
-
-def _words(text: str | None) -> Iterable[str]:
-    return (text or "").split()
+def described(names: Mapping[str, str]) -> str:
+    """Columns with what they say as a table."""
+    return "\n".join(["| column | |", "|---|---|", *(f"| `{name}` | {said} |" for name, said in names.items()), ""])
 
 
 if __name__ == "__main__":

@@ -3,15 +3,13 @@
 python docs/make_recipe.py
 """
 
-import dataclasses
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from curate.judging.lines import default_of, shown
+from curate.judging.lines import shown
 from curate.recipe import FormatSettings, GatherSettings
-from filters.catalogue import RULES
-from filters.rule import BOTH, CONTEXT
+from filters.catalogue import RULES, TRANSFORMS
 from formats.template import built_in, load_template
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
 
@@ -49,17 +47,12 @@ def _settings(section: type[BaseModel]) -> str:
 
 
 def _rules() -> str:
-    lines = [
-        "## [filter]\n\nEvery rule applies with its defaults unless it is set to `false`. A rule is set by a table of its settings "
-        "(`recency.since = 2020-01-01`), or by a value for its first one (`min_score = 5`). The first rule that drops a post, in this "
-        "order, is its reason. A rule judges the reply to learn (target), the turns before it (context), or both; a dropped context turn "
-        "cuts the conversation there.\n\n| rule | judges | settings and defaults | |\n|---|---|---|---|"
-    ]
-    for name, rule in RULES.items():
-        judges = "both" if rule.judges == BOTH else "context" if rule.judges == CONTEXT else "target"
-        settings = ", ".join(f"`{field.name} = {shown(default_of(field))}`" for field in dataclasses.fields(rule)) or "—"
-        lines.append(f"| `{name}` | {judges} | {settings} | {' '.join((rule.__doc__ or '').split())} |")
-    return "\n".join(lines) + "\n"
+    known = "".join(f"`{name}`, " for name in (*TRANSFORMS, *RULES)).removesuffix(", ")
+    return (
+        "## [filter]\n\nWhat is learned, and what is not. Every transform and rule applies as its default says unless it is named here: "
+        "`false` leaves it out, a table changes its settings (`recency.since = 2020-01-01`), a value its first one (`min_score = 5`). "
+        f"[filters.md](filters.md) describes each: {known}.\n"
+    )
 
 
 def _templates() -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from curate.judging.explain import NOT_ASKED
+from curate.judging.explain import DROPS, NOT_ASKED
 from curate.judging.trial import Trial
 from filters.catalogue import RULES, TRANSFORMS
 from filters.funnel import KEPT
@@ -48,6 +48,9 @@ def explanation_lines(post: Mapping[str, Any]) -> Iterator[str]:
     for rule in post["rules"]:
         said = [rule[side] if rule[side] != NOT_ASKED else "–" for side in ("target", "context")]
         values = ", ".join(f"{name} {_value(value)}" for name, value in rule["values"].items())
+        if DROPS in (rule["target"], rule["context"]) and rule["settings"]:
+            settings = [f"{name} {_value(value)}" for name, value in rule["settings"].items() if value not in (None, [], ())]
+            values += f" ({', '.join(settings)})"
         yield f"  {rule['rule']:<18}{said[0]:<11}{said[1]:<12}{for_terminal_line(values, 120)}".rstrip()
     yield ""
     author = for_terminal_line(post["author"] or "(no author)")
