@@ -2,7 +2,8 @@
 
     python benchmarks/filters.py POSTS_FOLDER_OR_DUMP... [--runs 5] [--sample 5000]
 
-Rules are those of the catalogue that judge by a post's columns, with their defaults; their seconds hold the measures and facts they need.
+Rules are those of the catalogue with their defaults; the seconds of those on posts and replies hold the measures and facts they need, and
+the chains of replies, which are timed without a rule too.
 Seconds are the least of some runs, in which the rules take turns, so that a busy machine slows all of them alike. What a rule adds is what
 all rules together take beyond all but it, in seconds of processors, which count little of the machine's other work: the median of pairs.
 Memory is the process's peak.
@@ -31,11 +32,11 @@ sys.path.pop(0)  # this folder, in which the package `filters` would be found to
 import polars as pl
 
 from curate import store
-from filters import facts, measures
-from filters.catalogue import build_filter
+from curate.judging.bucket import JudgedBucket, judge_bucket
+from filters import facts, selection
+from filters.catalogue import Filter, build_filter
 from filters.rule import Phase, Rule
 from filters.transform import apply_transforms
-from filters.verdicts import Verdicts
 from filters.vocabulary import Words
 from filters.wording import Length, Repetition, Symbols
 
@@ -59,16 +60,20 @@ def posts_of(paths: Sequence[Path]) -> pl.DataFrame:
         return posts_of([Path(folder) / "posts"])
 
 
-def judged(posts: pl.DataFrame, rules: Sequence[Rule]) -> Verdicts:
+def judged(posts: pl.DataFrame, rules: Sequence[Rule]) -> JudgedBucket:
     """What `lorum filter` does to a bucket for these rules."""
-    table = posts
-    if wanted := facts.needed(rules):
-        table = table.hstack(facts.facts([facts.survey(posts)]).columns(posts, wanted))
-    if wanted := [name for name in measures.needed(rules) if name not in table.columns]:
-        table = table.hstack(measures.measure(posts, wanted))
-    verdicts = Verdicts.none(rules, posts.height)
-    verdicts.judge(table, rules)
-    return verdicts
+    known = facts.facts([facts.survey(posts)] if facts.needed(rules) else [])
+    return judge_bucket(posts, Filter((), tuple(rules)), known, no_scores)
+
+
+def no_scores(rule: Rule, texts: pl.Series) -> pl.DataFrame:
+    """No rule on what a model says is timed here."""
+    raise AssertionError(rule.name())
+
+
+def selected(found: JudgedBucket, rules: Sequence[Rule]) -> pl.DataFrame:
+    """The same for rules on the whole run, on the replies that are left."""
+    return selection.select([selection.standing(found.posts[found.standing], selection.wanted(rules))], rules)
 
 
 @dataclass(frozen=True)
@@ -100,12 +105,13 @@ def ours(posts: pl.DataFrame, rules: Sequence[Rule], runs: int) -> Seconds:
     alone = fastest({rule.name(): lambda rule=rule: judged(posts, [rule]) for rule in rules}, runs)
     together = fastest({"all": lambda: judged(posts, rules)}, runs)["all"]
     added = {rule.name(): adds(posts, rule, rules, runs) for rule in rules}
-    verdicts = judged(posts, rules)
+    verdicts = judged(posts, rules).verdicts
     print(f"\n{'rule':<24}{'ms alone':>10}{'busy ms':>10}{'krows/s':>10}{'adds %':>9}{'drops':>9}")
     for place, rule in enumerate(rules):
         name, dropped = rule.name(), int(((verdicts.target | verdicts.context) >> place & 1).sum())
         print(f"{row(name, alone[name], posts.height)}{added[name] * 100:>9.1f}{dropped:>9}")
     print(row("all", together, posts.height))
+    print(row("(chains, without rules)", fastest({"none": lambda: judged(posts, [])}, runs)["none"], posts.height))
     return together
 
 
@@ -177,14 +183,19 @@ def main() -> None:
     arguments = parser.parse_args()
     posts = posts_of(arguments.posts)
     chosen = build_filter({})
-    rules = [rule for rule in chosen.rules if rule.phase is Phase.POST]
+    rules = [rule for rule in chosen.rules if rule.phase in (Phase.POST, Phase.REPLY)]
     print(f"{posts.height:,} posts; least of {arguments.runs}, {os.cpu_count()} cores; {len(rules)} rules")
     before = peak_mib()
     judged(posts, rules)
     print(f"posts {posts.estimated_size('mb'):,.0f} MiB; peak {before:,.0f} MiB before, {peak_mib():,.0f} MiB after all rules")
     together = ours(posts, rules, arguments.runs)
     changes = fastest({"all": lambda: apply_transforms(posts, chosen.transforms)}, arguments.runs)["all"]
-    print(row("transforms", changes, posts.height))
+    print(row("default transforms", changes, posts.height))
+    found = judged(posts, rules)
+    on_the_run = [rule for rule in chosen.rules if rule.phase is Phase.RUN and rule.judging()]
+    for name, some in {**{rule.name(): [rule] for rule in on_the_run}, "all on the whole run": on_the_run}.items():
+        taken = fastest({name: lambda some=some: selected(found, some)}, arguments.runs)[name]
+        print(row(name, taken, len(found.standing)))
     theirs(posts, together, arguments.sample, arguments.runs)
 
 

@@ -25,13 +25,6 @@ from filters.transform import Transform  # noqa: E402
 
 PAGE = HERE / "filters.md"
 
-PHASES = {
-    Phase.POST: "Rules on single posts",
-    Phase.CONVERSATION: "Rules on conversations",
-    Phase.TEXT: "Rules that ask a model",
-    Phase.RUN: "Rules on the whole run",
-}
-
 
 @contextmanager
 def sample_forum(folder: Path) -> Iterator[Scene]:

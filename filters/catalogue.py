@@ -35,8 +35,8 @@ TRANSFORMS: dict[str, type[Transform]] = {
 
 _ORDER: tuple[type[Rule], ...] = (
     *(Removed, NoAuthor, Bots, Stickied, Distinguished, Ads, Nsfw, Quarantined, Communities, Flairs, Authors, Recency, Settled),
-    *(Empty, MinScore, UpvoteRatio, Length, Urls, Quoted, Shouting, Repetition, Symbols, Words),
-    Turns,
+    *(Empty, MinScore, UpvoteRatio, Urls, Length, Quoted, Shouting, Symbols, Words),
+    *(Turns, Repetition),
     *(Language, Toxicity),
     *(Duplicates, NearDuplicates, PerThread, PerAuthor, Sample),
 )

@@ -1,6 +1,6 @@
 """Judges one bucket of posts: cheap rules on all of them, costly ones on what still stands in a conversation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,11 +47,13 @@ def judge_bucket(posts: pl.DataFrame, chosen: Filter, known: facts.Facts, score:
     """
     posts = apply_transforms(posts, [transform for transform in chosen.transforms if not transform.last])
     verdicts = Verdicts.none(chosen.rules, posts.height)
-    verdicts.judge(with_measures(posts, chosen, known), _of(chosen, Phase.POST))
+    on_posts, on_replies = _of(chosen, Phase.POST), _of(chosen, Phase.REPLY)
+    verdicts.judge(with_measures(posts, on_posts, known), on_posts)
     whole = threads.parents(posts)
     parent = threads.cut(whole, verdicts.context == 0)
     posts = posts.with_columns(pl.Series("turns", threads.turns_up_to(parent).clip(max=np.iinfo(np.int16).max), pl.Int16))
-    verdicts.judge(posts, _of(chosen, Phase.CONVERSATION))
+    left = verdicts.target == 0
+    verdicts.judge(_with_measures_of(posts, left, on_replies), on_replies, left)
     longest = max([rule.maximum for rule in chosen.rules if isinstance(rule, Turns)], default=LONGEST)
     for rule in _of(chosen, Phase.TEXT):
         rows = _rows_for(rule.judging(), verdicts, whole, longest)
@@ -64,11 +66,9 @@ def judge_bucket(posts: pl.DataFrame, chosen: Filter, known: facts.Facts, score:
     return JudgedBucket(posts, verdicts, standing_replies(verdicts, whole))
 
 
-def with_measures(posts: pl.DataFrame, chosen: Filter, known: facts.Facts) -> pl.DataFrame:
-    """The posts with the measures and facts that the rules on single posts ask for."""
-    rules = _of(chosen, Phase.POST)
-    measured = measures.measure(posts, [name for name in measures.needed(rules) if name not in posts.columns])
-    return posts.hstack(measured).hstack(known.columns(posts, facts.needed(rules)))
+def with_measures(posts: pl.DataFrame, rules: Sequence[Rule], known: facts.Facts) -> pl.DataFrame:
+    """The posts with the measures and facts that the rules ask for."""
+    return posts.hstack(_measured(posts, rules)).hstack(known.columns(posts, facts.needed(rules)))
 
 
 def standing_replies(verdicts: Verdicts, parent: Rows) -> Rows:
@@ -78,6 +78,16 @@ def standing_replies(verdicts: Verdicts, parent: Rows) -> Rows:
 
 def _of(chosen: Filter, phase: Phase) -> list[Rule]:
     return [rule for rule in chosen.rules if rule.phase is phase and rule.judging()]
+
+
+def _with_measures_of(posts: pl.DataFrame, left: NDArray[np.bool_], rules: Sequence[Rule]) -> pl.DataFrame:
+    """The posts with the measures that the rules ask for, null but for those that are left."""
+    measured = _measured(posts.filter(left), rules)
+    return posts.hstack(_spread(measured, np.flatnonzero(left), posts.height).struct.unnest()) if measured.width else posts
+
+
+def _measured(posts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    return measures.measure(posts, [name for name in measures.needed(rules) if name not in posts.columns])
 
 
 def _rows_for(judging: Judges, verdicts: Verdicts, parent: Rows, longest: int) -> dict[Judges, NDArray[np.bool_]]:
