@@ -2,7 +2,7 @@
 
     python benchmarks/filters.py POSTS_FOLDER_OR_DUMP... [--runs 5] [--sample 5000]
 
-Rules are those of the catalogue with their defaults; the seconds of those on posts and replies hold the measures and facts they need, and
+Rules are those of the catalogue with their defaults; the seconds of those on posts and conversations hold the measures and facts they need, and
 the chains of replies, which are timed without a rule too.
 Seconds are the least of some runs, in which the rules take turns, so that a busy machine slows all of them alike. What a rule adds is what
 all rules together take beyond all but it, in seconds of processors, which count little of the machine's other work: the median of pairs.
@@ -183,7 +183,7 @@ def main() -> None:
     arguments = parser.parse_args()
     posts = posts_of(arguments.posts)
     chosen = build_filter({})
-    rules = [rule for rule in chosen.rules if rule.phase in (Phase.POST, Phase.REPLY)]
+    rules = [rule for rule in chosen.rules if rule.phase in (Phase.POST, Phase.CONVERSATION)]
     print(f"{posts.height:,} posts; least of {arguments.runs}, {os.cpu_count()} cores; {len(rules)} rules")
     before = peak_mib()
     judged(posts, rules)

@@ -35,8 +35,8 @@ TRANSFORMS: dict[str, type[Transform]] = {
 
 _ORDER: tuple[type[Rule], ...] = (
     *(Removed, NoAuthor, Bots, Stickied, Distinguished, Ads, Nsfw, Quarantined, Communities, Flairs, Authors, Recency, Settled),
-    *(Empty, MinScore, UpvoteRatio, Urls, Length, Quoted, Shouting, Symbols, Words),
-    *(Turns, Repetition),
+    *(Empty, MinScore, UpvoteRatio, Urls, Length, Quoted, Shouting, Repetition, Symbols, Words),
+    Turns,
     *(Language, Toxicity),
     *(Duplicates, NearDuplicates, PerThread, PerAuthor, Sample),
 )

@@ -20,7 +20,7 @@ class Turns(Rule):
     minimum: int = 2
     maximum: int = 8
     judges: ClassVar[Judges] = TARGET
-    phase: ClassVar[Phase] = Phase.REPLY
+    phase: ClassVar[Phase] = Phase.CONVERSATION
 
     def __post_init__(self) -> None:
         if not 1 <= self.minimum <= self.maximum:

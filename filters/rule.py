@@ -34,14 +34,13 @@ class Phase(IntEnum):
 
     POST: every post of a bucket, by its columns, by measures of its text (`filters.measures`) and by facts of the run
         (`filters.facts`). All rules of this phase are one pass. A window over `thread_id` is possible: threads are whole in a bucket.
-    REPLY: replies that those left, by the column `turns` (how many turns stand in a row up to the post, itself included) and by measures
-        that cost too much to be taken of every post.
+    CONVERSATION: the same, and the column `turns`: how many turns stand in a row up to the post, itself included.
     TEXT: posts that stand in a conversation, by what a scorer says of their text, in a struct column named after the rule.
     RUN: the replies still to learn, of the whole run at once (`filters.selection.COLUMNS`).
     """
 
     POST = 0
-    REPLY = 1
+    CONVERSATION = 1
     TEXT = 2
     RUN = 3
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from filters.rule import TARGET, Judges, Phase, Rule, RuleError
+from filters.rule import TARGET, Judges, Rule, RuleError
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,6 @@ class Repetition(Rule):
     words: int = 6
     phrases: float = 0.4
     judges: ClassVar[Judges] = TARGET
-    phase: ClassVar[Phase] = Phase.REPLY
 
     def __post_init__(self) -> None:
         _check_share(self, "phrases", self.phrases)

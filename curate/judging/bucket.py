@@ -47,13 +47,12 @@ def judge_bucket(posts: pl.DataFrame, chosen: Filter, known: facts.Facts, score:
     """
     posts = apply_transforms(posts, [transform for transform in chosen.transforms if not transform.last])
     verdicts = Verdicts.none(chosen.rules, posts.height)
-    on_posts, on_replies = _of(chosen, Phase.POST), _of(chosen, Phase.REPLY)
+    on_posts = _of(chosen, Phase.POST)
     verdicts.judge(with_measures(posts, on_posts, known), on_posts)
     whole = threads.parents(posts)
     parent = threads.cut(whole, verdicts.context == 0)
     posts = posts.with_columns(pl.Series("turns", threads.turns_up_to(parent).clip(max=np.iinfo(np.int16).max), pl.Int16))
-    left = verdicts.target == 0
-    verdicts.judge(_with_measures_of(posts, left, on_replies), on_replies, left)
+    verdicts.judge(posts, _of(chosen, Phase.CONVERSATION))
     longest = max([rule.maximum for rule in chosen.rules if isinstance(rule, Turns)], default=LONGEST)
     for rule in _of(chosen, Phase.TEXT):
         rows = _rows_for(rule.judging(), verdicts, whole, longest)
@@ -68,7 +67,8 @@ def judge_bucket(posts: pl.DataFrame, chosen: Filter, known: facts.Facts, score:
 
 def with_measures(posts: pl.DataFrame, rules: Sequence[Rule], known: facts.Facts) -> pl.DataFrame:
     """The posts with the measures and facts that the rules ask for."""
-    return posts.hstack(_measured(posts, rules)).hstack(known.columns(posts, facts.needed(rules)))
+    measured = measures.measure(posts, [name for name in measures.needed(rules) if name not in posts.columns])
+    return posts.hstack(measured).hstack(known.columns(posts, facts.needed(rules)))
 
 
 def standing_replies(verdicts: Verdicts, parent: Rows) -> Rows:
@@ -78,16 +78,6 @@ def standing_replies(verdicts: Verdicts, parent: Rows) -> Rows:
 
 def _of(chosen: Filter, phase: Phase) -> list[Rule]:
     return [rule for rule in chosen.rules if rule.phase is phase and rule.judging()]
-
-
-def _with_measures_of(posts: pl.DataFrame, left: NDArray[np.bool_], rules: Sequence[Rule]) -> pl.DataFrame:
-    """The posts with the measures that the rules ask for, null but for those that are left."""
-    measured = _measured(posts.filter(left), rules)
-    return posts.hstack(_spread(measured, np.flatnonzero(left), posts.height).struct.unnest()) if measured.width else posts
-
-
-def _measured(posts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    return measures.measure(posts, [name for name in measures.needed(rules) if name not in posts.columns])
 
 
 def _rows_for(judging: Judges, verdicts: Verdicts, parent: Rows, longest: int) -> dict[Judges, NDArray[np.bool_]]:

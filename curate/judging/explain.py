@@ -61,7 +61,7 @@ def explain(folder: Path, post_id: str, chosen: Filter, scores: Path, progress: 
     known = _facts(folder, chosen)
     wanted = pl.col("id") == post_id
     thread = judged.filter(pl.col("thread_id") == judged.filter(wanted)["thread_id"].first())
-    rules = [rule for rule in chosen.rules if rule.phase <= Phase.REPLY]
+    rules = [rule for rule in chosen.rules if rule.phase is Phase.POST]
     measured = with_measures(thread, rules, known).filter(wanted)
     post = judged.filter(wanted).to_dicts()[0]
     values = measured.to_dicts()[0]
@@ -93,10 +93,8 @@ def _verdict(rule: Rule, rules: Sequence[Rule], post: dict[str, Any], side: Judg
         return DROPS
     before = {other.name() for other in rules if other.phase < rule.phase}
     asked = side in rule.judging()
-    if rule.phase in (Phase.REPLY, Phase.TEXT):
-        asked &= not before & set(reasons)
     if rule.phase is Phase.TEXT:
-        asked &= post.get(rule.name()) is not None
+        asked &= post.get(rule.name()) is not None and not before & set(reasons)
     if rule.phase is Phase.RUN:
         earlier = {other.name() for other in rules[: rules.index(rule)]}
         asked &= post["turns"] > 1 and not earlier & set(reasons)

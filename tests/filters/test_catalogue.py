@@ -20,8 +20,8 @@ def rule_of(settings):
 def test_facts_come_before_matters_of_taste_and_the_costly_model_last():
     assert list(RULES) == [
         "removed", "no_author", "bots", "stickied", "distinguished", "ads", "nsfw", "quarantined", "communities", "flairs", "authors",
-        "recency", "settled", "empty", "min_score", "upvote_ratio", "urls", "length", "quoted", "shouting", "symbols", "words",
-        "turns", "repetition", "language", "toxicity", "duplicates", "near_duplicates", "per_thread", "per_author", "sample",
+        "recency", "settled", "empty", "min_score", "upvote_ratio", "urls", "length", "quoted", "shouting", "repetition", "symbols",
+        "words", "turns", "language", "toxicity", "duplicates", "near_duplicates", "per_thread", "per_author", "sample",
     ]  # fmt: skip
     assert list(TRANSFORMS) == ["unescape", "repair", "invisible", "quotes", "pii", "pseudonyms"]
     phases = [rule.phase for rule in RULES.values()]
