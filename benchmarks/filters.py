@@ -2,8 +2,8 @@
 
     python benchmarks/filters.py POSTS_FOLDER_OR_DUMP... [--runs 5] [--sample 5000]
 
-Rules are those of the catalogue with their defaults; the seconds of those on posts and conversations hold the measures and facts they need, and
-the chains of replies, which are timed without a rule too.
+Rules are those of the catalogue with their defaults; their seconds hold the measures and facts that they need, and the chains of replies,
+which are timed without a rule too.
 Seconds are the least of some runs, in which the rules take turns, so that a busy machine slows all of them alike. What a rule adds is what
 all rules together take beyond all but it, in seconds of processors, which count little of the machine's other work: the median of pairs.
 Memory is the process's peak.

@@ -71,7 +71,7 @@ from pathlib import Path
 from curate.console import Reporter
 from curate.pipeline import run
 from curate.recipe import Recipe
-settings = {"name": "benchmark", "gather": {"files": sys.argv[2:]}, "filter": {"toxicity": TOXICITY}}
+settings = {"name": "benchmark", "gather": {"files": sys.argv[2:]}, "filter": FILTER}
 with Reporter(quiet=True) as narrator:
     run(Recipe.build(settings, Path()), Path(sys.argv[1]) / "run", narrator, "format")
 """
@@ -211,8 +211,8 @@ def importing(names: str = "()") -> str:
     return IMPORT.replace("WANTED", names)
 
 
-def sampling(toxicity: str) -> str:
-    return SAMPLES.replace("TOXICITY", toxicity)
+def sampling(filters: dict[str, bool]) -> str:
+    return SAMPLES.replace("FILTER", repr(filters))
 
 
 def against_the_limit(files: Sequence[Path], rows: int, runs: int) -> None:
@@ -221,7 +221,7 @@ def against_the_limit(files: Sequence[Path], rows: int, runs: int) -> None:
     show("limit", limit, rows)
     show("dump to posts", measure(importing(), files, runs), rows, limit, "0.7")
     show("dump to samples, all cheap rules", measure(sampling("False"), files, runs), rows, limit, "0.5")
-    show("dump to samples, and toxicity (lite)", measure(sampling("True"), files, runs), rows, limit)
+    show("dump to samples, and toxicity (lite)", measure(sampling({}), files, runs), rows, limit)
 
 
 def wanted_community(files: Sequence[Path], runs: int, folder: Path) -> None:
