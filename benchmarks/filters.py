@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.pop(0)  # this folder, in which the package `filters` would be found to be this file
+sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
+"""Without this folder, where the package `filters` would be found to be this file."""
 
 import polars as pl
 

@@ -8,6 +8,10 @@ import polars as pl
 from filters.rule import TARGET, Judges, Rule, RuleError
 
 
+LONGER_THAN_A_REFRAIN = 12
+"""Words from which on repeated phrases are a fault: of 11 shorter posts of a college forum that repeat theirs, 10 are refrains."""
+
+
 @dataclass(frozen=True)
 class Empty(Rule):
     """Drop posts with neither text nor title: there is nothing to answer and nothing to learn."""
@@ -99,8 +103,9 @@ class Shouting(Rule):
 class Repetition(Rule):
     """Drop replies that say one word more than `words` times in a row, or whose phrases of three words are repeated to more than `phrases`.
 
-    A phrase counts as repeated each time but the first. The defaults keep emphasis, refrains and "blah blah blah": they drop what a
-    model would learn to loop from.
+    A phrase counts as repeated each time but the first; phrases are judged in replies of twelve words and more, as a shorter one is a
+    refrain ("One of us, one of us, one of us"). The defaults keep emphasis and "blah blah blah" too: they drop what a model would learn
+    to loop from.
     """
 
     words: int = 6
@@ -113,7 +118,8 @@ class Repetition(Rule):
             raise RuleError(f"repetition: words is {self.words}; expected 1 or more")
 
     def keeps(self) -> pl.Expr:
-        return (pl.col("repeated_words") <= self.words) & (pl.col("repeated_phrases") <= self.phrases)
+        refrain = pl.col("words") < LONGER_THAN_A_REFRAIN
+        return (pl.col("repeated_words") <= self.words) & (refrain | (pl.col("repeated_phrases") <= self.phrases))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from curate.cli import COMMANDS, main
+from filters.catalogue import RULES, TRANSFORMS, build_filter
 
 Record = dict[str, Any]
 Make = Callable[..., Record]
@@ -120,6 +122,8 @@ def test_an_unknown_command_or_option_is_the_callers_mistake() -> None:
         ["import"],
         ["import", "x", "--ot", "y"],
         ["filter", "posts"],
+        ["filter", "posts", "--out", "x", "--dry-run"],
+        ["filter", "posts", "--explain", "t1_c1", "--explain-threshold"],
         ["format", "judged"],
         ["import", "x", "--out"],
     ):
@@ -138,11 +142,15 @@ def test_the_way_from_a_dump_to_samples_in_three_commands(
     assert done.stdout == f"5 records = 3 posts (2 comments, 1 submission) + 2 rejects + 0 not asked for -> {tmp_path}/posts\n"
     done = lorum("filter", tmp_path / "posts", "--out", tmp_path / "judged", "--set", "toxicity=false", "--set", "length.minimum=5")
     assert done.exit_code == 0
-    assert [line.split()[:-1] for line in done.stdout.strip().split("\n")] == [["=", "posts", "3"], ["=", "kept", "to", "learn", "3"]]
+    assert [line.split()[:4] for line in done.stdout.split("\n")[:4]] == [
+        ["dropped", "by", "as", "a"], ["turns", "2", "–", "2"], ["kept", "1", "3"], ["=", "posts", "3", "3"],
+    ]  # fmt: skip
+    assert done.stdout.endswith("\n  3 posts = 1 to learn + 2 only context + 0 dropped\n")
+    assert (tmp_path / "judged" / "report.html").read_text().startswith("<!doctype html>")
     done = lorum("format", tmp_path / "judged", "--out", tmp_path / "samples", "--split", "100/0/0", "--template", "speakers")
     assert done.exit_code == 0
     assert done.stdout == (
-        "3 kept posts = 1 samples + 1 that open a thread + 1 with nothing left before them\n"
+        "1 kept posts = 1 samples + 0 that open a thread + 0 with nothing left before them\n"
         f"train 1, validation 0, test 0 -> {tmp_path}/samples\n"
     )
     done = lorum("preview", tmp_path / "samples")
@@ -170,7 +178,7 @@ def test_a_real_process_does_the_same(tmp_path: Path, dump: Callable[..., Path],
         (["filter", "judged", "--explain", "t1_low"], {"id": "t1_low", "target_reason": "min_score", "context_reason": None}),
         (
             ["format", "judged", "--out", "again", "--split", "100/0/0"],
-            {"targets": 4, "roots": 1, "without_context": 1, "samples": 2, "train": 2},
+            {"targets": 2, "roots": 0, "without_context": 0, "samples": 2, "train": 2},
         ),
     ],
     ids=["import", "filter", "explain", "format"],
@@ -200,11 +208,111 @@ def test_progress_goes_to_standard_error_and_quiet_silences_it(tmp_path: Path, d
 def test_explain_says_why_for_people_too(judged: Path) -> None:
     done = lorum("filter", judged, "--explain", "t1_low")
     assert done.exit_code == 0
-    first, second, origin, text = done.stdout.strip().split("\n")
-    assert (first, second) == ("t1_low as target: dropped by min_score", "t1_low as context: kept")
-    assert origin.startswith("author_low, score 1, ")
+    first, second, _, head, *rules, _, origin, text = done.stdout.strip().split("\n")
+    assert (first, second) == ("as a reply to learn: dropped by min_score", "as a turn before a reply: kept")
+    assert head.split() == ["rule", "as", "reply", "as", "context", "values"]
+    assert [line.split()[0] for line in rules] == [rule.name() for rule in build_filter({"toxicity": False}).rules]
+    assert "  min_score         drops      keeps       score 1 (minimum 3, context 0)" in rules
+    assert origin.startswith("t1_low by author_low, score 1, ")
     assert origin.endswith("dump.ndjson row 4")
     assert text == "A kettle answers kettle low."
+
+
+def test_two_things_asked_of_a_filter_at_once_are_named(tmp_path: Path, posts: Path) -> None:
+    for both in (["--out", "x", "--dry-run"], ["--dry-run", "--try", "min_score=1"], ["--explain", "t1_c1", "--explain-threshold"]):
+        done = lorum("filter", posts, *both)
+        first, second = [option for option in both if option.startswith("--")]
+        modes = "--out, --dry-run, --try, --explain, --explain-threshold"
+        assert done.stderr.strip().split("\n")[-1] == f"Error: Give one of {modes}, not {first} and {second}."
+        assert (done.exit_code, done.stdout) == (2, "")
+    assert lorum("filter", posts).stderr.strip().split("\n")[-1] == f"Error: Give one of {modes}."
+    assert not Path("x").exists()
+
+
+def test_rules_lists_every_transform_and_rule_with_its_settings_and_needs_no_posts() -> None:
+    done = lorum("filter", "--rules")
+    assert (done.exit_code, done.stderr) == (0, "")
+    lines = done.stdout.split("\n")
+    assert [line.split()[0] for line in lines if re.match(r"  \S", line)] == [*TRANSFORMS, *RULES]
+    assert "  min_score (replies and context)" in lines
+    assert lines[lines.index("  length (replies)") + 1 :][:3] == ["      minimum = 20", "      maximum = 2000", "      words = 3"]
+    assert "  pseudonyms (made when named)" in lines
+    assert max(map(len, lines)) <= 120
+
+
+def test_a_dry_run_prints_the_same_funnel_and_writes_no_folder(
+    tmp_path: Path, posts: Path, contents: Callable[[Path], dict[str, bytes]]
+) -> None:
+    before = contents(tmp_path)
+    dry = lorum("filter", posts, "--dry-run", "--set", "toxicity=false", "--quiet")
+    as_json = lorum("filter", posts, "--dry-run", "--set", "toxicity=false", "--json")
+    assert (dry.exit_code, as_json.exit_code, contents(tmp_path)) == (0, 0, before)
+    written = lorum("filter", posts, "--out", tmp_path / "judged", "--set", "toxicity=false", "--quiet")
+    assert dry.stdout == written.stdout
+    told = json.loads(as_json.stdout)
+    assert list(told) == ["posts", "target", "context", "outcome", "every", "changed"]
+    assert (told["posts"], told["target"]["kept"], told["outcome"]) == (5, 2, {"target": 2, "context": 3, "dropped": 0})
+    report = json.loads((tmp_path / "judged" / "funnel.json").read_text())
+    assert report == {**told, "rules": json.loads(json.dumps(build_filter({"toxicity": False}).settings())), "scorers": {}}
+
+
+def test_try_shows_what_a_change_would_keep_and_drop_and_writes_nothing(
+    tmp_path: Path, posts: Path, contents: Callable[[Path], dict[str, bytes]]
+) -> None:
+    before = contents(tmp_path)
+    arguments = ["filter", posts, "--set", "toxicity=false", "--try", "min_score=1", "--try", "length=28"]
+    done = lorum(*arguments, "--quiet")
+    assert done.stdout.split("\n") == [
+        "with min_score=1, length=28:",
+        "  replies                            now        then    change",
+        "  min_score                            1           0        -1",
+        "  length                               0           2        +2",
+        "  kept to learn                        2           1        -1",
+        "newly kept: 1",
+        "  t1_low (min_score -> kept): A kettle answers kettle low.",
+        "newly dropped: 2",
+        *(f"  t1_{name} (kept -> length): A kettle answers kettle {name}." for name in ("c1", "c2")),
+        "",
+    ]
+    told = json.loads(lorum(*arguments, "--json").stdout)
+    assert list(told) == ["before", "after", "newly_kept", "newly_dropped", "examples"]
+    assert (told["newly_kept"], told["newly_dropped"]) == (1, 2)
+    assert told["before"]["target"]["kept"] == 2
+    assert told["examples"]["newly_kept"] == [
+        {
+            "id": "t1_low",
+            "community": "KettleCourt",
+            "score": 1,
+            "before": "min_score",
+            "after": None,
+            "text": "A kettle answers kettle low.",
+        }
+    ]
+    assert contents(tmp_path) == before
+
+
+def test_explain_threshold_shows_what_each_threshold_would_drop(posts: Path) -> None:
+    done = lorum("filter", posts, "--explain-threshold", "--quiet")
+    assert done.exit_code == 0
+    head, *rows = done.stdout.strip("\n").split("\n")
+    assert head == "toxicity: 2 posts scored; dropped above 0.9 now"
+    thresholds = [line for line in rows if line.startswith("  > ")]
+    assert [line.split()[1] for line in thresholds] == ["0.1", "0.3", "0.5", "0.7", "0.8", "0.9", "0.95", "0.99"]
+    assert thresholds[-1] == "  > 0.99          0 dropped (0.00%)"
+    assert len(rows) == 8 * 3
+    (told,) = json.loads(lorum("filter", posts, "--explain-threshold", "--json").stdout)
+    assert list(told) == ["label", "scored", "thresholds"]
+    assert (told["label"], told["scored"], len(told["thresholds"])) == ("toxicity", 2, 8)
+    assert {post["id"] for post in told["thresholds"][0]["borderline"]} == {"t1_c1", "t1_c2"}
+
+
+def test_posts_that_no_one_judged_are_explained_by_the_rules_that_are_set(posts: Path) -> None:
+    told = json.loads(lorum("filter", posts, "--explain", "t1_low", "--set", "min_score=1", "--set", "toxicity=false", "--json").stdout)
+    assert (told["target_reason"], told["target_reasons"], told["context_reasons"], told["turns"]) == (None, [], [], 2)
+    (rule,) = [rule for rule in told["rules"] if rule["rule"] == "min_score"]
+    assert rule == {
+        "rule": "min_score", "target": "keeps", "context": "keeps", "settings": {"minimum": 1, "context": 0}, "values": {"score": 1},
+    }  # fmt: skip
 
 
 def test_filter_takes_its_rules_from_a_recipe_and_changes_on_top(tmp_path: Path, posts: Path) -> None:
@@ -214,7 +322,7 @@ def test_filter_takes_its_rules_from_a_recipe_and_changes_on_top(tmp_path: Path,
     for number, changes in enumerate(([], ["--set", "min_score=6"])):
         done = lorum("filter", posts, "--out", tmp_path / f"judged{number}", "--recipe", recipe, "--json", *changes)
         kept.append(json.loads(done.stdout)["target"]["kept"])
-    assert kept == [5, 1]
+    assert kept == [3, 0]
 
 
 def bad_import(folder: Path, dump: Callable[..., Path], comment: Make) -> dict[str, tuple[list[str | Path], str]]:
@@ -261,7 +369,16 @@ def test_bad_input_to_import_is_one_line_and_leaves_what_was_there(
         (["filter", "posts", "--out", "x", "--recipe", "none.toml"], "none.toml: no such recipe"),
         (["filter", "posts", "--out", "x", "--recipe", "bad.toml"], "bad.toml: unknown key 'nmae'; did you mean name?"),
         (["filter", "judged", "--explain", "low"], "judged: holds no post low; ids have their prefix, as in t1_abc123"),
-        (["filter", "posts", "--explain", "t1_low"], "posts: holds posts, as `lorum import` writes; give a folder of judged posts"),
+        (["filter", "posts", "--explain", "low"], "posts: holds no post low; ids have their prefix, as in t1_abc123"),
+        (["filter", "none", "--explain", "t1_low"], "none: is no folder that lorum made; give a folder of posts"),
+        (["filter", "none", "--dry-run"], "none: is no folder that lorum made; give a folder of posts"),
+        (["filter", "judged", "--try", "min_score=1"], "judged: holds judged posts, as `lorum filter` writes; give a folder of posts"),
+        (["filter", "posts", "--try", "min_scor=1"], "unknown rule 'min_scor'; known: removed"),
+        (["filter", "judged", "--explain-threshold"], "toxicity: no reply stands in a conversation, so none was scored"),
+        (
+            ["filter", "posts", "--set", "toxicity=false", "--explain-threshold"],
+            "toxicity: is left out, so there is no threshold to explain",
+        ),
         (["format", "none", "--out", "x"], "none: is no folder that lorum made; give a folder of judged posts"),
         (["format", "posts", "--out", "x"], "posts: holds posts, as `lorum import` writes; give a folder of judged posts"),
         (["format", "judged", "--out", "judged"], "judged: holds judged posts, as `lorum filter` writes, which would be lost"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
@@ -16,6 +15,7 @@ from praw.config import Config
 from curate import store
 from curate.cli import main
 from curate.engine import alone, silent
+from curate.files import write_text
 from curate.forget import forget
 from curate.forgetting.asking import Asked
 from curate.forgetting.forgotten import Forgotten
@@ -25,6 +25,7 @@ from curate.gather import Gathered, import_files, import_table
 from curate.journal import JournalWriter, journal_folder, segments
 from curate.judge import judge_posts
 from curate.manifest import made_by, report_of
+from curate.pages.judged import REPORT, filter_page
 from curate.samples import Sampled, make_samples
 from curate.scrape import scrape
 from curate.sources.fetching.patience import Patience, SourceDownError
@@ -32,7 +33,9 @@ from curate.sources.reddit_api import Request
 from curate.sources.source import Failure
 from curate.splits import SPLITS
 from filters.catalogue import build_filter
-from filters.scores import score_texts
+from filters.funnel import Funnel
+from filters.scorers.scorer import labelled, schema_of
+from filters.scores import count_scores, hash_texts, score_texts
 from formats.errors import UserError
 from formats.template import load_template
 from tests.servers.reddit import CLIENT_ID, CLIENT_SECRET, serve
@@ -57,14 +60,14 @@ class Counting:
     """A scorer that gives every text the same score, and keeps what it was asked."""
 
     key = "counting-1"
-    labels = ("toxicity",)
+    schema = schema_of(["toxicity"])
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def score(self, texts: Sequence[str]) -> Any:
+    def score(self, texts: Sequence[str]) -> pl.DataFrame:
         self.asked += texts
-        return np.full((len(texts), 1), 0.25, np.float32)
+        return labelled({"toxicity": pl.Series([0.25] * len(texts), dtype=pl.Float32)})
 
 
 def ids(folder: Path) -> list[str]:
@@ -108,6 +111,7 @@ def run(tmp_path: Path, comment: Make, submission: Make, dump: Dump) -> Path:
     folder = tmp_path / "run"
     import_files([dump(*lines, name="court.ndjson")], folder / "posts")
     judge_posts(folder / "posts", folder / "judged", build_filter({"toxicity": False}), tmp_path / "cache" / "scores")
+    write_text(filter_page(folder / "judged", "judged"), folder / "judged" / REPORT)
     make_samples(folder / "judged", folder / "samples", load_template("speakers"), max_turns=3, shares=(1, 0, 0), seed=0)
     return folder
 
@@ -123,9 +127,10 @@ def test_a_post_goes_from_everywhere_and_samples_go_that_hold_it_as_reply_or_con
     before = Gathered(lines=11, posts=8, comments=6, submissions=2, rejects=3, not_asked_for=0, files=1)
     assert Gathered(**report_of(run / "posts", "posts")) == replace(before, posts=7, comments=5, forgotten=1)
     assert json.loads((run / "judged" / "funnel.json").read_text()) == report_of(run / "judged", "judged")
-    assert report_of(run / "judged", "judged")["posts"] == report_of(run / "judged", "judged")["target"]["kept"] == 7
+    funnel = Funnel.from_report(report_of(run / "judged", "judged"))
+    assert (funnel.posts, funnel.target["kept"], funnel.target["turns"], funnel.outcome["context"]) == (7, 5, 2, 2)
     # d and f lost a turn before them, and count with those that have none.
-    assert Sampled(**report_of(run / "samples", "samples")) == Sampled(7, 2, 2, 3, 3, 0, 0)
+    assert Sampled(**report_of(run / "samples", "samples")) == Sampled(5, 0, 2, 3, 3, 0, 0)
     after = made_by(run / "posts"), made_by(run / "judged"), made_by(run / "samples")
     assert [str(now).startswith(f"{before}-") for now, before in zip(after, made, strict=True)] == [True] * 3
 
@@ -188,7 +193,9 @@ def test_what_lies_elsewhere_goes_too_even_after_the_posts_went(run: Path, tmp_p
     assert (second.posts, second.samples["train"], second.before) == (0, 3, 1)
     assert sample_ids(tmp_path / "other samples")["train"] == ["t1_a", "t1_b", "t1_e"]
     third = forget(run / "gathered", ["t1_c"], also=[tmp_path / "other" / "judged"])
-    assert (third.judged, files_with(SECRET, tmp_path / "other" / "judged")) == (1, [str(Path("bucket=0000/part-0000.parquet"))])
+    # It is in s2, too, of which the page shows why it is no reply to learn.
+    left = [str(Path("bucket=0000/part-0000.parquet")), REPORT]
+    assert (third.judged, files_with(SECRET, tmp_path / "other" / "judged")) == (1, left)
     assert ids(tmp_path / "other" / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f", "t3_s2", "t1_e"]
 
 
@@ -392,6 +399,91 @@ def test_scores_go_by_their_texts(run: Path, tmp_path: Path) -> None:
     scorer = Counting()
     score_texts(texts, scorer, scores)
     assert scorer.asked == [f"A {SECRET} of a kettle."]
+
+
+def test_scores_of_a_turn_before_a_reply_go_by_its_title_and_text_as_they_were_scored(run: Path, tmp_path: Path) -> None:
+    scores, changed = tmp_path / "cache" / "scores", f"Case s3\n\nA {SECRET} of a kettle, says [email]."
+    record = {"source": "reddit", "community": "KettleCourt", "created_at": "2024-05-17"}
+    thread = [
+        {
+            **record,
+            "id": "t3_s3",
+            "author": "odo",
+            "thread_id": "t3_s3",
+            "title": "Case s3",
+            "text": f"A {SECRET} of a kettle, says mabel@example.com.",
+        },
+        {**record, "id": "t1_g", "author": "ida", "thread_id": "t3_s3", "parent_id": "t3_s3", "text": "The kettle of s3 is acquitted."},
+    ]
+    import_table(pl.DataFrame(thread), run / "posts", add=True)
+    chosen = build_filter({"toxicity": {"context_thresholds": {"toxicity": 0.9}}})
+    judge_posts(run / "posts", run / "judged", chosen, scores)
+    texts = {
+        "t3_s2": f"Case s2\n\nA {SECRET} of a kettle.",
+        "t3_s3": changed,
+        "t1_c": f"A {SECRET} of a kettle.",
+        "t3_s1": "Case s1\n\nThe kettle of s1 stands accused.",
+        "t1_g": "The kettle of s3 is acquitted.",
+    }
+
+    def kept() -> list[str]:
+        return [post for post, text in texts.items() if count_scores(hash_texts(pl.Series([text])), scores)]
+
+    assert kept() == list(texts)
+    assert forget(run, ["t3_s2", "t3_s3"]).scores == 2
+    assert kept() == ["t1_c", "t3_s1", "t1_g"]
+
+
+def test_the_page_of_judged_posts_and_their_funnel_know_nothing_of_what_went(run: Path) -> None:
+    page = run / "judged" / REPORT
+    assert "Together 8 posts." in page.read_text()
+    assert SECRET in page.read_text()
+    forget(run, authors=["mabel"])
+    assert "Together 5 posts." in page.read_text()
+    assert page.read_text() == filter_page(run / "judged", "judged")
+    assert files_with(SECRET, run / "judged") == files_with("abel", run / "judged") == []
+    told = json.loads((run / "judged" / "funnel.json").read_text())
+    assert (told["posts"], told["target"]["turns"], told["every"]["turns"], told["changed"]["quotes"]) == (5, 1, 1, 0)
+    assert sum(told["target"].values()) == sum(told["context"].values()) == sum(told["outcome"].values()) == 5
+    assert told == report_of(run / "judged", "judged")
+
+
+def test_a_folder_of_judged_posts_without_a_page_gets_none(run: Path) -> None:
+    (run / "judged" / REPORT).unlink()
+    forget(run, ["t1_c"])
+    assert not (run / "judged" / REPORT).exists()
+
+
+def test_what_a_transform_or_a_copy_counted_is_counted_without_what_went(
+    tmp_path: Path, comment: Make, submission: Make, dump: Dump
+) -> None:
+    copied = "The bailiff has seen this kettle before, and so have I."
+    records = [
+        submission(),
+        comment("a", body=copied, created_utc=1_700_000_001),
+        comment("b", body=copied, created_utc=1_700_000_002),
+        comment("c", body="> Order!\n\nOrder it is, and tea for the jury."),
+        comment("d", body="> Order!\n\nThere is no order in this court."),
+    ]
+    import_files([dump(*records)], tmp_path / "run" / "posts")
+    judged = tmp_path / "run" / "judged"
+    judge(tmp_path / "run" / "posts", judged)
+    before = report_of(judged, "judged")
+    assert (before["changed"]["quotes"], before["every"]["duplicates"], before["target"]["kept"]) == (2, 1, 3)
+    forget(tmp_path / "run", ["t1_b", "t1_c"])
+    after = report_of(judged, "judged")
+    assert (after["changed"]["quotes"], after["every"]["duplicates"], after["target"]["kept"]) == (1, 0, 2)
+
+
+def test_an_author_goes_from_judged_posts_that_have_another_name_for_them(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LORUM_PSEUDONYM_KEY", "0123456789abcdef")
+    judge_posts(run / "posts", run / "judged", build_filter({"toxicity": False, "pseudonyms": True}), tmp_path / "cache" / "scores")
+    assert files_with("abel", run / "judged") == []
+    assert forget(run, authors=["Mabel"]).judged == 3
+    assert ids(run / "judged") == ["t3_s1", "t1_a", "t1_b", "t1_d", "t1_f"]
+    assert files_with(SECRET, run) == []
 
 
 def test_an_unfinished_stage_is_cleared_away_with_what_it_holds(run: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.recipe import Recipe, build_settings, set_value
+from filters.catalogue import RULES, TRANSFORMS
 from filters.toxicity import Toxicity
 from formats.errors import UserError
 from formats.template import load_template
@@ -37,7 +38,9 @@ def test_a_recipe_of_three_lines_has_a_default_for_all_the_rest(recipe_file: Pat
     assert (recipe.format.template, recipe.format.max_turns, recipe.format.split) == ("comment-response", 4, "90/5/5")
     assert recipe.train == TrainSettings()
     assert recipe.template() == load_template("comment-response")
-    assert [rule.name() for rule in recipe.chosen().rules][-1] == "toxicity"
+    chosen = recipe.chosen()
+    assert [rule.name() for rule in chosen.rules] == [name for name, rule in RULES.items() if rule.by_default]
+    assert [transform.name() for transform in chosen.transforms] == [name for name, transform in TRANSFORMS.items() if transform.by_default]
 
 
 def test_what_a_recipe_says_is_what_it_holds(recipe_file: Path) -> None:

@@ -68,7 +68,7 @@ def test_every_kept_reply_is_a_sample_in_one_split(
     tmp_path: Path, forum: list[Record], judged: Callable[..., Path], rows: int, rows_per_bucket: Callable[[float], None]
 ) -> None:
     rows_per_bucket(rows)
-    source = judged(*forum)
+    source = judged(*forum, turns=False)
     assert (len(store.bucket_numbers(source)) > 4) == (rows == 5)
     sampled = make(source, tmp_path / "samples")
     splits = {name: read_samples(tmp_path / "samples", name) for name in SPLITS}
@@ -101,16 +101,18 @@ def test_a_sample_holds_its_turns_in_the_template(tmp_path: Path, comment: Make,
 def test_kept_posts_that_are_no_samples_are_counted_with_the_reason(
     tmp_path: Path, comment: Make, submission: Make, judged: Callable[..., Path]
 ) -> None:
-    source = judged(
+    records = [
         submission(),
         comment("c1"),
         comment("orphan", parent="gone"),
         comment("low", score=0),
         comment("removed", body="[removed]"),
         comment("cut", parent="removed"),
-    )
-    sampled = make(source, tmp_path / "samples", shares=(1.0, 0.0, 0.0))
+    ]
+    sampled = make(judged(*records, turns=False), tmp_path / "samples", shares=(1.0, 0.0, 0.0))
     assert sampled == Sampled(targets=4, roots=1, without_context=2, samples=1, train=1, validation=0, test=0)
+    by_default = make(judged(*records, name="by default"), tmp_path / "samples", shares=(1.0, 0.0, 0.0))
+    assert by_default == Sampled(targets=1, roots=0, without_context=0, samples=1, train=1, validation=0, test=0)
 
 
 def test_counts_that_do_not_add_up_are_refused() -> None:
@@ -192,7 +194,7 @@ def test_the_template_lies_beside_the_samples(tmp_path: Path, forum: list[Record
     [
         ({"min_score": 100}, "0 posts pass the filters, 0 open a thread, 0 have no turn "),
         ({"length": {"minimum": 1, "maximum": 10}}, "0 posts pass the filters"),
-        ({"bots": ["author_s1"]}, "2 posts pass the filters, 0 open a thread, 1 have no turn "),
+        ({"bots": ["author_s1"], "turns": False}, "2 posts pass the filters, 0 open a thread, 1 have no turn "),
     ],
 )
 def test_where_no_reply_is_left_to_learn_one_line_says_why_and_what_was_there_stays(

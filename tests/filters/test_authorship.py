@@ -54,6 +54,11 @@ def test_a_person_is_not_a_bot_by_a_syllable(author, target):
         "The kettle was deleted.\n\nI am a bot",
         "*This comment was left automatically (by a bot). If something is wrong, report it.*",
         "^(I am a Future Kettle and this action was performed automatically.)",
+        "Your post broke rule 4.\n\n*If you disagree* **DO NOT** *reply to this automated comment.*",
+        "**warm, the kettle is.**\n\n*-crust_fund*\n\n***\n\n^(Commands: 'opt out', 'delete')",
+        "Hey, crust_fund, just a quick heads-up:  \n**kettel** is actually spelled **kettle**.",
+        "Kettles are old.\n\n^[ [^Exclude ^me](https://reddit.com/message/compose?to=KettleBot&message=!no)",
+        "Links made [short](https://www.reddit.com/message/compose/?to=%2Fu%2Fcrust_fund&subject=delete%20g5) for you.",
     ],
 )
 def test_a_post_that_confesses_is_a_bot_whoever_posts_it(text, target, context):
@@ -68,6 +73,9 @@ def test_a_post_that_confesses_is_a_bot_whoever_posts_it(text, target, context):
         "I'm a bot lol", "What if I'm a bot", "I am a bot", "Nah, I'm a robot, beep boop.", "No I mean beep boop beep boop boop",
         "Your form was automatically sent.", "This kettle is boiled automatically.", "I'm a robotics clerk, and this action was mine.",
         "I'm a bot-any student.", "He filed it automatically; the clerk is a bot.",
+        "Just a quick heads-up: the court sits at nine.", "This automated comment of theirs is no reply.", "(Commands are for the court.)",
+        "Write to [the clerks](https://www.reddit.com/message/compose?to=/r/KettleCourt).",
+        "Write to [me](https://www.reddit.com/message/compose/?to=abbot_of_tea), not to the court.",
     ],
 )  # fmt: skip
 def test_a_post_about_bots_is_not_a_bot(text, target):

@@ -68,7 +68,7 @@ def test_clearly_clean_posts_pass_unscored_once_it_is_shown_that_no_toxic_ones_p
     assert report["passed"] > 1000
     assert (report["fitted"], report["held_out_missed"], report["missed_share"]) == (400, 0, 0.0)
     assert report["calibrated_toxic"] >= 80
-    assert report["held_out_toxic"] > 10
+    assert report["held_out_toxic"] > 5
     assert 0 < report["missed_at_most"] < report["bound"] == 0.05
     assert report["passed_share"] == report["passed"] / report["asked"]
     assert report["says"].startswith(
@@ -170,7 +170,8 @@ def test_the_reports_of_several_collections_add_up():
 
 def test_the_bound_is_that_of_clopper_and_pearson():
     assert upper_bound(0, 299, 0.05) == pytest.approx(1 - 0.05 ** (1 / 299))
-    assert upper_bound(0, 368, 0.025) < 0.01 < upper_bound(0, 367, 0.025)
+    assert upper_bound(1, 558, 0.025) < 0.01 < upper_bound(1, 552, 0.025)
+    assert upper_bound(1, cascade.FIRST_LOOK, cascade.DOUBT / 2) < cascade.BOUND
     assert upper_bound(3, 3, 0.05) == 1.0
     assert upper_bound(2, 100, 0.05) == pytest.approx(0.0616, abs=1e-4)
 
@@ -214,4 +215,4 @@ def test_without_scikit_learn_the_rule_says_what_to_install(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     sieve = LinearSieve(THRESHOLDS)
     with pytest.raises(RuleError, match=r"^toxicity: cascade needs the package scikit-learn \(.*\); pip install it$"):
-        sieve.learn(forum(500, 0.2), Court().score(forum(500, 0.2)))
+        sieve.learn(forum(1500, 0.2), Court().score(forum(1500, 0.2)))

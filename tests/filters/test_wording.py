@@ -149,9 +149,12 @@ def test_shouting_at_the_bounds(target):
     ("text", "reason"),
     [
         ("tea tea tea tea tea tea", None),
+        ("tea tea tea tea tea tea tea", "repetition"),
         ("tea tea tea tea tea tea tea and then the long rest of a sentence that is in order", "repetition"),
         ("Tea, tea; TEA! tea tea\ntea… tea and then the long rest of a sentence that is in order", "repetition"),
-        ("order in court, order in court, order in court", "repetition"),
+        ("order in court, order in court, order in court, order in court", "repetition"),
+        ("order in court, order in court, order in court, please", None),
+        ("in order, in order, in order: https://example.org/in/order/in/order/in/order/in/order", None),
         ("The kettle is warm. The kettle is guilty.", None),
         ("🫖🫖🫖🫖🫖🫖🫖🫖🫖🫖", None),
         ("哈哈哈哈哈哈哈哈哈哈", None),
@@ -159,16 +162,14 @@ def test_shouting_at_the_bounds(target):
     ],
 )
 def test_repetition(text, reason, target):
-    # Six times one word is a repeated phrase too, so that the words are judged alone there.
-    phrases = 1 if text.startswith("tea tea tea tea tea tea") else 0.4
-    assert target(Repetition(phrases=phrases), {"text": text}) == [reason]
+    assert target(Repetition(), {"text": text}) == [reason]
 
 
 def test_repetition_at_its_bounds(target):
-    said = {"text": "tea tea tea tea tea"}  # two of three phrases were there before
-    assert target(Repetition(words=5, phrases=0.67), said) == [None]
-    assert target(Repetition(words=4, phrases=0.67), said) == ["repetition"]
-    assert target(Repetition(words=5, phrases=0.66), said) == ["repetition"]
+    said = {"text": " ".join(["tea"] * 5 + ["or"] + ["tea"] * 5 + ["or"])}  # seven of ten phrases were there before
+    assert target(Repetition(words=5, phrases=0.71), said) == [None]
+    assert target(Repetition(words=4, phrases=0.71), said) == ["repetition"]
+    assert target(Repetition(words=5, phrases=0.69), said) == ["repetition"]
 
 
 @pytest.mark.parametrize(
