@@ -60,7 +60,7 @@ BOT_SENTENCES = (
     rf"this{_GAP}(?:action|comment|post|reply|message){_GAP}(?:was|has{_GAP}been|is){_GAP}{_LEFT}{_GAP}(?:automatically|by{_GAP}a{_GAP}bot)",
     # DO NOT reply to this automated comment
     rf"reply{_GAP}to{_GAP}this{_GAP}automated{_GAP}(?:comment|message|post)",
-    # a link to write to the account, its subject filled in: [delete](…/message/compose?to=TeaBot), (…/message/compose/?to=clerk&subject=Bug)
+    # a link to write to the account: [delete](…/message/compose?to=TeaBot), or with the subject filled in, ?to=clerk&subject=Bug
     r"/message/compose/?\?to=[\w%-]*(?:bot(?-u:\b)|&(?:amp;)?subject=)",
     # ^(Commands: 'opt out', 'delete')
     r"\^\(commands: 'opt",

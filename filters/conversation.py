@@ -13,12 +13,12 @@ class Turns(Rule):
     """Keep replies that stand at the end of `minimum` to `maximum` turns, the reply included: fewer, and it answers nothing.
 
     Counted are the turns in a row that no rule on single posts drops: a dropped turn cuts the conversation, and what follows it begins
-    a new one. With more turns than `maximum`, two people have drifted into a talk of their own; `format.max_turns` says how many turns of
-    those that are kept a sample shows.
+    a new one. `maximum` keeps endless chains out, those of games and of quarrels: up to a dozen turns, replies are as good as earlier ones
+    by eye. `format.max_turns` says how many turns of those that are kept a sample shows.
     """
 
     minimum: int = 2
-    maximum: int = 8
+    maximum: int = 12
     judges: ClassVar[Judges] = TARGET
     phase: ClassVar[Phase] = Phase.CONVERSATION
 

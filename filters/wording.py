@@ -7,7 +7,6 @@ import polars as pl
 
 from filters.rule import TARGET, Judges, Rule, RuleError
 
-
 LONGER_THAN_A_REFRAIN = 12
 """Words from which on repeated phrases are a fault: of 11 shorter posts of a college forum that repeat theirs, 10 are refrains."""
 

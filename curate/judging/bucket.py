@@ -53,9 +53,8 @@ def judge_bucket(posts: pl.DataFrame, chosen: Filter, known: facts.Facts, score:
     parent = threads.cut(whole, verdicts.context == 0)
     posts = posts.with_columns(pl.Series("turns", threads.turns_up_to(parent).clip(max=np.iinfo(np.int16).max), pl.Int16))
     verdicts.judge(posts, _of(chosen, Phase.CONVERSATION))
-    longest = max([rule.maximum for rule in chosen.rules if isinstance(rule, Turns)], default=LONGEST)
     for rule in _of(chosen, Phase.TEXT):
-        rows = _rows_for(rule.judging(), verdicts, whole, longest)
+        rows = rows_for(rule.judging(), verdicts, whole, longest(chosen))
         either = np.flatnonzero(np.any(list(rows.values()), axis=0)) if rows else np.empty(0, np.int64)
         if len(either):
             said = score(rule, posts.select(threads.TURN_TEXT).to_series()[either])
@@ -76,12 +75,14 @@ def standing_replies(verdicts: Verdicts, parent: Rows) -> Rows:
     return np.flatnonzero((verdicts.target == 0) & (threads.cut(parent, verdicts.context == 0) != NOBODY))
 
 
-def _of(chosen: Filter, phase: Phase) -> list[Rule]:
-    return [rule for rule in chosen.rules if rule.phase is phase and rule.judging()]
+def rows_for(judging: Judges, verdicts: Verdicts, parent: Rows, longest: int) -> dict[Judges, NDArray[np.bool_]]:
+    """By side, the posts that a costly rule is asked about: replies that stand, and the turns before them.
 
-
-def _rows_for(judging: Judges, verdicts: Verdicts, parent: Rows, longest: int) -> dict[Judges, NDArray[np.bool_]]:
-    """By side, the posts that a costly rule is asked about: replies that stand, and the turns before them."""
+    Args:
+        verdicts: of the rules before it.
+        parent: as `threads.parents` gives it.
+        longest: the turns of a conversation at most.
+    """
     replies = standing_replies(verdicts, parent)
     rows = {}
     if TARGET in judging:
@@ -90,6 +91,15 @@ def _rows_for(judging: Judges, verdicts: Verdicts, parent: Rows, longest: int) -
         turns = threads.walk(threads.cut(parent, verdicts.context == 0), replies, longest)[:, :-1]
         rows[CONTEXT] = _mask(turns[turns != NOBODY], len(parent))
     return rows
+
+
+def longest(chosen: Filter) -> int:
+    """The turns of a conversation that are looked at."""
+    return max([rule.maximum for rule in chosen.rules if isinstance(rule, Turns)], default=LONGEST)
+
+
+def _of(chosen: Filter, phase: Phase) -> list[Rule]:
+    return [rule for rule in chosen.rules if rule.phase is phase and rule.judging()]
 
 
 def _mask(rows: Rows, height: int) -> NDArray[np.bool_]:

@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curate import store
+from curate import store, threads
 from curate.engine import Progress, silent
 from curate.judge import try_filter
-from curate.judging.bucket import with_measures
+from curate.judging.bucket import longest, rows_for, with_measures
 from curate.manifest import report_of, stage_of
 from filters import facts
 from filters.catalogue import RULES, TRANSFORMS, Filter, build_filter
-from filters.rule import CONTEXT, TARGET, Judges, Phase, Rule
+from filters.rule import CONTEXT, NOBODY, TARGET, Judges, Phase, Rule
+from filters.verdicts import Verdicts
 
 KEEPS, DROPS, NOT_ASKED = "keeps", "drops", "not asked"
 
@@ -33,8 +36,8 @@ def explain(folder: Path, post_id: str, chosen: Filter, scores: Path, progress: 
     """A post with what each rule says of it; None where the folder does not hold it.
 
     The post has its columns as judged; `rules` lists each rule in order with its `settings`, the `values` that it looks at, and what it
-    says of the post as `target` and as `context`: `KEEPS`, `DROPS`, or `NOT_ASKED` where it does not judge that side, or a rule before it
-    had dropped the post already.
+    says of the post as `target` and as `context`: `KEEPS`, `DROPS`, or `NOT_ASKED` where it does not judge that side, or sees only what
+    stands in a conversation and the post no longer did.
 
     Args:
         folder: of judged posts, or of posts, which are judged then without leaving anything.
@@ -65,7 +68,8 @@ def explain(folder: Path, post_id: str, chosen: Filter, scores: Path, progress: 
     measured = with_measures(thread, rules, known).filter(wanted)
     post = judged.filter(wanted).to_dicts()[0]
     values = measured.to_dicts()[0]
-    return {**post, "rules": [_said(rule, chosen.rules, post, values) for rule in chosen.rules]}
+    asked = _asked(thread, int((thread["id"] == post_id).arg_max() or 0), chosen)
+    return {**post, "rules": [_said(rule, asked[rule.name()], post, values) for rule in chosen.rules]}
 
 
 def _holds(posts: pl.DataFrame, post_id: str) -> bool:
@@ -78,24 +82,31 @@ def _facts(folder: Path, chosen: Filter) -> facts.Facts:
     return facts.facts(facts.survey(store.read_bucket(folder, bucket, facts.SURVEYED)) for bucket in store.bucket_numbers(folder))
 
 
-def _said(rule: Rule, rules: Sequence[Rule], post: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+def _asked(thread: pl.DataFrame, row: int, chosen: Filter) -> dict[str, Judges]:
+    """By rule, as what it was asked about one post of a judged thread."""
+    parent = threads.parents(thread)
+    asked = {}
+    for place, rule in enumerate(chosen.rules):
+        asked[rule.name()] = rule.judging()
+        if rule.phase >= Phase.TEXT:
+            rows = rows_for(rule.judging(), _verdicts(thread, chosen.rules[:place]), parent, longest(chosen))
+            asked[rule.name()] = reduce(or_, (side for side, posts in rows.items() if posts[row]), NOBODY)
+    return asked
+
+
+def _verdicts(thread: pl.DataFrame, rules: Sequence[Rule]) -> Verdicts:
+    """What these rules said of the posts of a judged thread."""
+    verdicts, names = Verdicts.none(rules, thread.height), {rule.name() for rule in rules}
+    for side, mask in (("target_reasons", verdicts.target), ("context_reasons", verdicts.context)):
+        mask[[not names.isdisjoint(reasons) for reasons in thread[side]]] = 1
+    return verdicts
+
+
+def _said(rule: Rule, asked: Judges, post: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     looks_at = sorted({name for keeps in (rule.keeps(), rule.keeps_context()) for name in keeps.meta.root_names()})
     shown = {name: values[name] for name in looks_at if name in values and name not in ("id", "thread_id", "text")}
-    if rule.phase is Phase.RUN and "duplicate_of" in post:
-        shown = {"duplicate_of": post["duplicate_of"]} if post["duplicate_of"] else {}
-    sides = {"target": _verdict(rule, rules, post, TARGET), "context": _verdict(rule, rules, post, CONTEXT)}
-    return {"rule": rule.name(), **sides, "settings": asdict(rule), "values": shown}
-
-
-def _verdict(rule: Rule, rules: Sequence[Rule], post: dict[str, Any], side: Judges) -> str:
-    reasons = post["target_reasons" if side is TARGET else "context_reasons"]
-    if rule.name() in reasons:
-        return DROPS
-    before = {other.name() for other in rules if other.phase < rule.phase}
-    asked = side in rule.judging()
-    if rule.phase is Phase.TEXT:
-        asked &= post.get(rule.name()) is not None and not before & set(reasons)
     if rule.phase is Phase.RUN:
-        earlier = {other.name() for other in rules[: rules.index(rule)]}
-        asked &= post["turns"] > 1 and not earlier & set(reasons)
-    return KEEPS if asked else NOT_ASKED
+        shown = {"duplicate_of": post["duplicate_of"]} if post["duplicate_of"] else {}
+    sides = (("target", TARGET), ("context", CONTEXT))
+    said = {name: DROPS if rule.name() in post[f"{name}_reasons"] else KEEPS if side in asked else NOT_ASKED for name, side in sides}
+    return {"rule": rule.name(), **said, "settings": asdict(rule), "values": shown}

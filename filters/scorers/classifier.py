@@ -16,6 +16,9 @@ from filters.scorers.batches import longest_of
 
 Activation = Literal["sigmoid", "softmax", "none"]
 
+HUB_ANSWERS_S = 10.0
+"""Seconds within which the Hub has to answer whether it has a model."""
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -45,8 +48,8 @@ def load_classifier(name: str) -> Classifier:
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    safe: Mapping[str, Any] = {"trust_remote_code": False}
     try:
+        safe: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": _is_at_hand(name)}
         with without_progress_bars():
             tokenizer = AutoTokenizer.from_pretrained(name, **safe)
             model, found = AutoModelForSequenceClassification.from_pretrained(name, use_safetensors=True, output_loading_info=True, **safe)
@@ -65,6 +68,20 @@ def load_classifier(name: str) -> Classifier:
     config = model.config
     labels = tuple(str(config.id2label[place]) for place in range(config.num_labels))
     return Classifier(_key(name, config), model.eval(), tokenizer, labels, activation_of(config), longest_of(tokenizer, config))
+
+
+def _is_at_hand(name: str) -> bool:
+    """Whether a model is a folder or was downloaded before; where it was not, asks the Hub for it once.
+
+    Without a network that question fails at once; a download would be tried for most of a minute first.
+    """
+    from huggingface_hub import model_info, try_to_load_from_cache
+
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    if Path(name).is_dir() or any(isinstance(try_to_load_from_cache(name, file), str) for file in weights):
+        return True
+    model_info(name, timeout=HUB_ANSWERS_S)
+    return False
 
 
 def activation_of(config: Any) -> Activation:
