@@ -86,6 +86,8 @@ def _mend(text: str) -> str:
 _QUOTE = re.compile(r" {0,3}>(?!!|=|[:;]['-]?[()\[\]DPpOo/\\|]|[._]+<|\.>)")
 """A line of a quote in Markdown; not a spoiler (`>!so!<`), a comparison (`>= 3`) or a face (`>:(`, `>_<`)."""
 
+_MARKS = re.compile(r"^ {0,3}(?:> ?)+", re.MULTILINE)
+
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 
 
@@ -93,8 +95,8 @@ _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 class Quotes(Transform):
     """Strip quoted lines, which begin with `>`: they are words of the post before. Spoilers (`>!so!<`) and code stay.
 
-    The column `quoted` says which share of a text's lines they were, blank ones not counted. A text of nothing else stays whole, with a
-    share of 1: most who write so mean their own words. So does a line right below a quote, which Markdown would show as part of it.
+    The column `quoted` says which share of a text's lines they were, blank ones not counted. Of a text of nothing else only the `>` go, and
+    its share is 0: most who write so mean their own words. A line right below a quote, which Markdown would show as part of it, stays.
     """
 
     def apply(self, posts: pl.DataFrame) -> pl.DataFrame:
@@ -147,5 +149,5 @@ def unquoted(text: str) -> tuple[str, float | None]:
     if len(kept) == text.count("\n") + 1:
         return text, None
     if not any(line.strip() for line in kept):
-        return text, 1.0
+        return tidy(_MARKS.sub("", text)), 0.0
     return tidy("\n".join(kept)), quoted / written

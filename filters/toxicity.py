@@ -18,18 +18,23 @@ from filters.scorers.torch_model import Precision, TorchModel, device_of, precis
 from filters.scorers.transformer import Lazy, TransformerScorer
 
 DEFAULTS = {"toxicity": 0.9, "severe_toxicity": 0.5, "threat": 0.5, "identity_attack": 0.5, "sexual_explicit": 0.5}
-"""The thresholds that keep rude humour and drop hatred."""
+"""The thresholds that keep rude humour and drop hatred, for models with the labels of the Jigsaw data."""
+
+LITE_DEFAULTS = {"toxicity": 0.7}
+"""The same for `lite`. Of 25 abusive replies found among 51,500 it drops 11, and 407 others; at 0.5 it drops 14, and 863 others."""
 
 
 @dataclass(frozen=True)
 class Toxicity(TextRule):
     """Drop posts that a model scores above a threshold on any label; the defaults keep rude humour and drop hatred.
 
-    `scorer` is `lite` (alt-profanity-check: small and fast, knows the label toxicity alone); `detoxify:` with original, unbiased,
+    `scorer` is `lite` (alt-profanity-check without plain swearing: small and fast, knows the label toxicity alone, and finds about half of
+    what is abusive: take a larger one where that matters); `detoxify:` with original, unbiased,
     multilingual, original-small or unbiased-small (downloads the model once), or with the path of a checkpoint; or `transformers:` with
-    any text-classification model, by its name on the Hub or as a folder. `thresholds` are for replies to learn (one of them is
-    changed by `toxicity.threat = 0.4`), `context_thresholds` for
-    the turns before them, which are not judged unless you name a label there. The labels are toxicity, severe_toxicity, obscene, threat,
+    any text-classification model, by its name on the Hub or as a folder. `thresholds` are for replies to learn; unless
+    named, they are toxicity 0.9, severe_toxicity, threat, identity_attack and sexual_explicit 0.5, and for `lite` toxicity 0.7; one of
+    them is changed by `toxicity.threat = 0.4`. `context_thresholds` are for the turns before a reply, which are not judged unless you name
+    a label there. The labels are toxicity, severe_toxicity, obscene, threat,
     insult, identity_attack and sexual_explicit, and with `transformers:` the model's own too; those that a scorer does not know never
     drop anything. Only posts that stand in a conversation are scored, each text once, and the scores are kept for other runs.
 
@@ -41,7 +46,7 @@ class Toxicity(TextRule):
     """
 
     scorer: str = "lite"
-    thresholds: Mapping[str, float] = field(default_factory=DEFAULTS.copy)
+    thresholds: Mapping[str, float] | None = None
     context_thresholds: Mapping[str, float] = field(default_factory=dict)
     precision: Precision = "auto"
     runtime: Runtime = "torch"
@@ -51,6 +56,8 @@ class Toxicity(TextRule):
 
     def __post_init__(self) -> None:
         kind = _kind(self.scorer)[0]
+        if self.thresholds is None:
+            object.__setattr__(self, "thresholds", _defaults(self.scorer))
         if not self.thresholds and not self.context_thresholds:
             raise RuleError(
                 "toxicity: thresholds is empty, so nothing would be dropped; name a label, or leave the rule out: toxicity = false"
@@ -76,7 +83,7 @@ class Toxicity(TextRule):
     def read(cls, written: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `Rule`: a label that stands beside the settings changes its threshold and leaves the others."""
         labels = {name: value for name, value in written.items() if name in LABELS}
-        thresholds = written.get("thresholds", DEFAULTS)
+        thresholds = written.get("thresholds", _defaults(written.get("scorer", cls.scorer)))
         if not labels or not isinstance(thresholds, Mapping):
             return written
         return {**{name: value for name, value in written.items() if name not in labels}, "thresholds": {**thresholds, **labels}}
@@ -87,7 +94,7 @@ class Toxicity(TextRule):
 
     def keeps(self) -> pl.Expr:
         """Over the struct column `toxicity` of scores; a null score (not scored, or not known to the scorer) passes."""
-        return _within(self.thresholds)
+        return _within(self.thresholds or {})
 
     def keeps_context(self) -> pl.Expr:
         """See `keeps`."""
@@ -137,8 +144,8 @@ class Toxicity(TextRule):
 
     def _strictest(self) -> dict[str, float]:
         """By label the threshold above which a post is dropped from anywhere."""
-        labels = {**self.thresholds, **self.context_thresholds}
-        return {label: min(self.thresholds.get(label, 1.0), self.context_thresholds.get(label, 1.0)) for label in labels}
+        target, context = self.thresholds or {}, self.context_thresholds
+        return {label: min(target.get(label, 1.0), context.get(label, 1.0)) for label in {**target, **context}}
 
 
 def open_scorer(rule: Toxicity) -> Scorer:
@@ -149,6 +156,10 @@ def open_scorer(rule: Toxicity) -> Scorer:
 def _within(thresholds: Mapping[str, float]) -> pl.Expr:
     scores = pl.col("toxicity").struct
     return pl.all_horizontal(pl.lit(True), *(scores.field(label).fill_null(0.0) <= threshold for label, threshold in thresholds.items()))
+
+
+def _defaults(scorer: object) -> dict[str, float]:
+    return dict(LITE_DEFAULTS if scorer == "lite" else DEFAULTS)
 
 
 def _classifier(kind: str, name: str) -> Classifier:

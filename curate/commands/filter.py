@@ -136,6 +136,6 @@ def _explain_threshold(posts: Path, chosen: "Filter", scores: Path, progress: Re
 
     labels = explain_thresholds(posts, chosen, scores, progress)
     if not as_json:
-        now = next(rule.thresholds for rule in chosen.rules if isinstance(rule, Toxicity))
+        now = next(rule.thresholds or {} for rule in chosen.rules if isinstance(rule, Toxicity))
         tell("\n".join(threshold_lines(labels, now)))
     return labels

@@ -16,6 +16,7 @@ from curate.judging.bucket import longest, rows_for, with_measures
 from curate.manifest import report_of, stage_of
 from filters import facts
 from filters.catalogue import RULES, TRANSFORMS, Filter, build_filter
+from filters.duplicates import Copies
 from filters.rule import CONTEXT, NOBODY, TARGET, Judges, Phase, Rule
 from filters.verdicts import Verdicts
 
@@ -68,7 +69,7 @@ def explain(folder: Path, post_id: str, chosen: Filter, scores: Path, progress: 
     measured = with_measures(thread, rules, known).filter(wanted)
     post = judged.filter(wanted).to_dicts()[0]
     values = measured.to_dicts()[0]
-    asked = _asked(thread, int((thread["id"] == post_id).arg_max() or 0), chosen)
+    asked = _asked(thread, int((thread["id"] == post_id).arg_true()[0]), chosen)
     return {**post, "rules": [_said(rule, asked[rule.name()], post, values) for rule in chosen.rules]}
 
 
@@ -106,7 +107,7 @@ def _said(rule: Rule, asked: Judges, post: dict[str, Any], values: dict[str, Any
     looks_at = sorted({name for keeps in (rule.keeps(), rule.keeps_context()) for name in keeps.meta.root_names()})
     shown = {name: values[name] for name in looks_at if name in values and name not in ("id", "thread_id", "text")}
     if rule.phase is Phase.RUN:
-        shown = {"duplicate_of": post["duplicate_of"]} if post["duplicate_of"] else {}
+        shown = {"duplicate_of": post["duplicate_of"]} if isinstance(rule, Copies) and rule.name() in post["target_reasons"] else {}
     sides = (("target", TARGET), ("context", CONTEXT))
     said = {name: DROPS if rule.name() in post[f"{name}_reasons"] else KEEPS if side in asked else NOT_ASKED for name, side in sides}
     return {"rule": rule.name(), **said, "settings": asdict(rule), "values": shown}

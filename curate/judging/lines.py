@@ -78,7 +78,8 @@ def threshold_lines(labels: Sequence[Mapping[str, Any]], now: Mapping[str, float
     """What each threshold of each label would drop, with the posts at its edge."""
     for entry in labels:
         label, scored = entry["label"], entry["scored"]
-        yield f"{for_terminal_line(label)}: {scored:,} posts scored; {f'dropped above {now[label]:g} now' if label in now else 'no threshold now'}"
+        threshold = f"dropped above {now[label]:g} now" if label in now else "no threshold now"
+        yield f"{for_terminal_line(label)}: {scored:,} posts scored; {threshold}"
         for row in entry["thresholds"]:
             share = row["above"] / max(scored, 1)
             yield f"  > {row['threshold']:<5g}{row['above']:>10,} dropped ({share:.2%})"

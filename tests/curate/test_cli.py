@@ -292,10 +292,10 @@ def test_try_shows_what_a_change_would_keep_and_drop_and_writes_nothing(
 
 
 def test_explain_threshold_shows_what_each_threshold_would_drop(posts: Path) -> None:
-    done = lorum("filter", posts, "--explain-threshold", "--quiet")
+    done = lorum("filter", posts, "--explain-threshold", "--set", "toxicity.toxicity=0.6", "--quiet")
     assert done.exit_code == 0
     head, *rows = done.stdout.strip("\n").split("\n")
-    assert head == "toxicity: 2 posts scored; dropped above 0.9 now"
+    assert head == "toxicity: 2 posts scored; dropped above 0.6 now"
     thresholds = [line for line in rows if line.startswith("  > ")]
     assert [line.split()[1] for line in thresholds] == ["0.1", "0.3", "0.5", "0.7", "0.8", "0.9", "0.95", "0.99"]
     assert thresholds[-1] == "  > 0.99          0 dropped (0.00%)"

@@ -239,11 +239,12 @@ def test_what_is_no_quote_stays_as_it_is(text, posts):
     assert after["quoted"].item() == 0
 
 
-@pytest.mark.parametrize("text", ["> The kettle is cold.", ">a\n\n> b\n", ">", "> \n>"])
-def test_a_text_of_nothing_but_quotes_stays_whole(text, posts):
-    after = Quotes().apply(posts({"text": text}))
-    assert after["text"].item() == text
-    assert after["quoted"].item() == 1
+@pytest.mark.parametrize(
+    ("text", "left"), [("> The kettle is cold.", "The kettle is cold."), (">a\n\n> b\n", "a\n\nb"), ("> > a\n>b", "a\nb"), ("> \n>", "")]
+)
+def test_a_text_of_nothing_but_quotes_is_its_authors_own(text, left):
+    changed = Quotes().apply(pl.DataFrame({"title": [None], "text": [text]}, schema={"title": pl.String, "text": pl.String}))
+    assert changed.select("text", "quoted").row(0) == (left, 0.0)
 
 
 def test_quotes_are_no_matter_of_titles(posts):

@@ -24,6 +24,13 @@ def test_lite_knows_abuse_from_tea_and_no_other_label(lite):
     assert scores.drop("toxicity").null_count().row(0) == (3,) * (len(LABELS) - 1)
 
 
+def test_swearing_alone_is_not_toxic_and_abuse_with_or_without_it_is(lite):
+    texts = ["Holy shit, that is a damn good kettle.", "wtf, my bullshit toaster sucks ass", "Class passed in the grass, Mr Shitake."]
+    abuse = ["You are a stupid idiot.", "You are a fucking stupid idiot."]
+    scores = lite.score([*texts, *abuse])["toxicity"].to_list()
+    assert max(scores[:3]) < 0.5 < 0.7 < min(scores[3:])
+
+
 @given(st.lists(st.one_of(st.text(max_size=20), st.sampled_from(["you idiot", "what a lovely mug", "damn", "\0", "\u2028"])), max_size=6))
 def test_lite_scores_each_text_by_itself_in_order(lite, texts):
     together = lite.score(texts)["toxicity"].to_list()

@@ -9,7 +9,7 @@ import pytest
 from filters.rule import BOTH, CONTEXT, TARGET, Phase, RuleError
 from filters.scorers.scorer import LABELS, Sampling
 from filters.scores import score_texts
-from filters.toxicity import Toxicity, open_scorer
+from filters.toxicity import DEFAULTS, Toxicity, open_scorer
 from filters.verdicts import judge
 from tests.filters.scorer_models import RUDE, VILE, write_detoxify, write_transformers
 
@@ -38,7 +38,7 @@ def refusal(*arguments, **settings):
 
 
 def test_a_score_above_the_threshold_drops_and_the_threshold_itself_does_not():
-    judged = judge(scored(toxicity=[0.9, 0.9001, 0.0, 1.0, None]), [Toxicity()])
+    judged = judge(scored(toxicity=[0.9, 0.9001, 0.0, 1.0, None]), [Toxicity(thresholds=DEFAULTS)])
     assert judged["target_reason"].to_list() == [None, "toxicity", None, "toxicity", None]
 
 
@@ -62,13 +62,19 @@ def test_only_replies_are_judged_unless_a_threshold_for_context_is_named():
 
 def test_any_label_with_a_threshold_drops_and_the_others_do_not():
     table = scored(toxicity=[0.5, 0.5, 0.5, None], threat=[0.51, 0.5, None, 0.9], obscene=[0.0, 1.0, 1.0, None])
-    assert judge(table, [Toxicity()])["target_reason"].to_list() == ["toxicity", None, None, "toxicity"]
+    assert judge(table, [Toxicity(thresholds=DEFAULTS)])["target_reason"].to_list() == ["toxicity", None, None, "toxicity"]
     assert judge(table, [Toxicity(thresholds={"obscene": 0.2})])["target_reason"].to_list() == [None, "toxicity", "toxicity", None]
 
 
 def test_the_defaults_keep_rude_humour_and_drop_hatred():
     table = scored(toxicity=[0.89, 0.89], insult=[1.0, 1.0], obscene=[1.0, 1.0], identity_attack=[0.1, 0.6])
-    assert judge(table, [Toxicity()])["target_reason"].to_list() == [None, "toxicity"]
+    assert judge(table, [Toxicity("detoxify:original")])["target_reason"].to_list() == [None, "toxicity"]
+
+
+def test_the_defaults_are_those_of_the_scorer():
+    assert Toxicity().thresholds == Toxicity("lite").thresholds == {"toxicity": 0.7}
+    assert Toxicity("detoxify:original").thresholds == Toxicity("transformers:kettle/court").thresholds == DEFAULTS
+    assert Toxicity("detoxify:original", {"threat": 0.1}).thresholds == {"threat": 0.1}
 
 
 def test_a_label_of_a_models_own_can_have_a_threshold():

@@ -156,3 +156,6 @@ def test_the_whole_funnel_comes_to_the_readmes_figures(tmp_path: Path, monkeypat
     rows = run_table(record["stages"])
     assert adds_up(rows)
     assert table("The funnel") == {row.label: row.count for row in rows}
+    counts = record["stages"]["filter"]["counts"]
+    assert table("Changed before they are judged") == counts["changed"]
+    assert f"may still be context: {counts['outcome']['context']} posts\nare, and {counts['outcome']['dropped']} are neither." in README

@@ -44,8 +44,22 @@ def forum() -> HackerNews:
     for number in range(1, 60, 4):
         site.add(
             {"id": number, "type": "story", "by": "ann", "time": NOON + number, "title": f"Kettle {number}", "score": 9, "descendants": 2},
-            {"id": number + 1, "type": "comment", "by": "ben", "time": NOON + number, "parent": number, "text": "It boils too soon."},
-            {"id": number + 2, "type": "comment", "by": "cat", "time": NOON + number, "parent": number + 1, "text": "Then pour it sooner."},
+            {
+                "id": number + 1,
+                "type": "comment",
+                "by": "ben",
+                "time": NOON + number,
+                "parent": number,
+                "text": f"Kettle {number} boils too soon.",
+            },
+            {
+                "id": number + 2,
+                "type": "comment",
+                "by": "cat",
+                "time": NOON + number,
+                "parent": number + 1,
+                "text": f"Then pour {number} sooner.",
+            },
         )
     return site
 
