@@ -19,8 +19,18 @@ def write_parquet(table: pl.DataFrame, path: Path) -> None:
     """Writes a table as Parquet."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.tmp")
-    table.write_parquet(unfinished, compression="zstd", compression_level=1, statistics=False)
+    try:
+        table.write_parquet(unfinished, compression="zstd", compression_level=1, statistics=False)
+    except pl.exceptions.ComputeError:
+        _raise_if_full(unfinished)
+        raise
     unfinished.replace(path)
+
+
+def _raise_if_full(unfinished: Path) -> None:
+    """Raises what the system says where no more can be written: of a page's header Polars says only that it was not written."""
+    with unfinished.open("ab") as file:
+        file.write(bytes(1 << 16))
 
 
 class ParquetStream:

@@ -19,7 +19,7 @@ from docs.commands import Scene, Scenes, with_outputs  # noqa: E402
 from docs.sources_scenes import SAMPLE_DATA  # noqa: E402
 from filters.catalogue import RULES, TRANSFORMS  # noqa: E402
 from filters.facts import FACTS  # noqa: E402
-from filters.measures import MEASURES  # noqa: E402
+from filters.measuring.measures import MEASURES  # noqa: E402
 from filters.rule import BOTH, CONTEXT, Phase, Rule  # noqa: E402
 from filters.transform import Transform  # noqa: E402
 

@@ -32,7 +32,7 @@ NOBODY, TARGET, CONTEXT, BOTH = Judges.NOBODY, Judges.TARGET, Judges.CONTEXT, Ju
 class Phase(IntEnum):
     """When a rule judges, and which posts it sees. The rules of a phase see what those of the phases before it left standing.
 
-    POST: every post of a bucket, by its columns, by measures of its text (`filters.measures`) and by facts of the run
+    POST: every post of a bucket, by its columns, by measures of its text (`filters.measuring.measures`) and by facts of the run
         (`filters.facts`). All rules of this phase are one pass. A window over `thread_id` is possible: threads are whole in a bucket.
     CONVERSATION: the same, and the column `turns`: how many turns stand in a row up to the post, itself included.
     TEXT: posts that stand in a conversation, by what a scorer says of their text, in a struct column named after the rule.

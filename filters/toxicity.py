@@ -20,8 +20,8 @@ from filters.scorers.transformer import Lazy, TransformerScorer
 DEFAULTS = {"toxicity": 0.9, "severe_toxicity": 0.5, "threat": 0.5, "identity_attack": 0.5, "sexual_explicit": 0.5}
 """The thresholds that keep rude humour and drop hatred, for models with the labels of the Jigsaw data."""
 
-LITE_DEFAULTS = {"toxicity": 0.7}
-"""The same for `lite`. Of 25 abusive replies found among 51,500 it drops 11, and 407 others; at 0.5 it drops 14, and 863 others."""
+LITE_DEFAULTS = {"toxicity": 0.8}
+"""The same for `lite`. Of 25 abusive replies found among 51,500 it drops 9, and 272 others; at 0.5 it drops 14, and 863 others."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Toxicity(TextRule):
     what is abusive: take a larger one where that matters); `detoxify:` with original, unbiased,
     multilingual, original-small or unbiased-small (downloads the model once), or with the path of a checkpoint; or `transformers:` with
     any text-classification model, by its name on the Hub or as a folder. `thresholds` are for replies to learn; unless
-    named, they are toxicity 0.9, severe_toxicity, threat, identity_attack and sexual_explicit 0.5, and for `lite` toxicity 0.7; one of
+    named, they are toxicity 0.9, severe_toxicity, threat, identity_attack and sexual_explicit 0.5, and for `lite` toxicity 0.8; one of
     them is changed by `toxicity.threat = 0.4`. `context_thresholds` are for the turns before a reply, which are not judged unless you name
     a label there. The labels are toxicity, severe_toxicity, obscene, threat,
     insult, identity_attack and sexual_explicit, and with `transformers:` the model's own too; those that a scorer does not know never

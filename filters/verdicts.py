@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from filters.measures import measure, needed
+from filters.measuring.measures import measure, needed
 from filters.rule import BOTH, CONTEXT, TARGET, Judges, Rule
 
 Mask = NDArray[np.uint64]

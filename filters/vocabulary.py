@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import polars as pl
 
+from filters.measuring.scanning import UNSPACED
 from filters.rule import BOTH, CONTEXT, NOBODY, TARGET, Judges, Rule, RuleError
-from filters.scanning import UNSPACED
 
 
 @dataclass(frozen=True)

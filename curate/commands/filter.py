@@ -129,13 +129,16 @@ def _try(
     return trial.to_dict()
 
 
-def _explain_threshold(posts: Path, chosen: "Filter", scores: Path, progress: Reporter, as_json: bool) -> list[dict[str, Any]]:
+def _explain_threshold(posts: Path, chosen: "Filter", scores: Path, progress: Reporter, as_json: bool) -> dict[str, Any]:
+    from curate.judging.explain import chosen_by
     from curate.judging.lines import threshold_lines
     from curate.judging.thresholds import explain_thresholds
+    from curate.manifest import stage_of
     from filters.toxicity import Toxicity
 
     labels = explain_thresholds(posts, chosen, scores, progress)
     if not as_json:
+        chosen = chosen_by(posts) if stage_of(posts) == "judged" else chosen
         now = next(rule.thresholds or {} for rule in chosen.rules if isinstance(rule, Toxicity))
         tell("\n".join(threshold_lines(labels, now)))
-    return labels
+    return {"labels": labels}

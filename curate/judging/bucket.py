@@ -8,9 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curate import threads
-from filters import facts, measures
+from filters import facts
 from filters.catalogue import Filter
 from filters.conversation import Turns
+from filters.measuring import measures
 from filters.rule import CONTEXT, TARGET, Judges, Phase, Rule
 from filters.transform import apply_transforms
 from filters.verdicts import Verdicts

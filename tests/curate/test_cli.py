@@ -300,7 +300,7 @@ def test_explain_threshold_shows_what_each_threshold_would_drop(posts: Path) -> 
     assert [line.split()[1] for line in thresholds] == ["0.1", "0.3", "0.5", "0.7", "0.8", "0.9", "0.95", "0.99"]
     assert thresholds[-1] == "  > 0.99          0 dropped (0.00%)"
     assert len(rows) == 8 * 3
-    (told,) = json.loads(lorum("filter", posts, "--explain-threshold", "--json").stdout)
+    (told,) = json.loads(lorum("filter", posts, "--explain-threshold", "--json").stdout)["labels"]
     assert list(told) == ["label", "scored", "thresholds"]
     assert (told["label"], told["scored"], len(told["thresholds"])) == ("toxicity", 2, 8)
     assert {post["id"] for post in told["thresholds"][0]["borderline"]} == {"t1_c1", "t1_c2"}

@@ -80,7 +80,7 @@ def test_the_order_is_the_catalogues_and_not_the_recipes():
         ({"recency": {"until": "2024-02-29", "max_age": "2y"}}, Recency(until=datetime.date(2024, 2, 29), max_age="2y")),
         ({"toxicity": "lite"}, Toxicity("lite")),
         ({"toxicity": {"thresholds": {"insult": 1}}}, Toxicity(thresholds={"insult": 1.0})),
-        ({"toxicity": {"threat": 0.4, "insult": 0.9}}, Toxicity(thresholds={"toxicity": 0.7, "threat": 0.4, "insult": 0.9})),
+        ({"toxicity": {"threat": 0.4, "insult": 0.9}}, Toxicity(thresholds={"toxicity": 0.8, "threat": 0.4, "insult": 0.9})),
         (
             {"toxicity": {"scorer": "detoxify:original", "toxicity": 0.8}},
             Toxicity("detoxify:original", {**DEFAULTS, "toxicity": 0.8}),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from filters.authorship import Bots, NoAuthor
 from filters.cleaning import Quotes
 from filters.funnel import Funnel, count
-from filters.measures import measure, needed
+from filters.measuring.measures import measure, needed
 from filters.privacy import Pii
 from filters.reception import Ads, MinScore, Nsfw, Removed, Stickied
 from filters.rule import CONTEXT, TARGET

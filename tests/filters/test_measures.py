@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters import scanning
-from filters.measures import MEASURES, measure, needed
+from filters.measuring import scanning
+from filters.measuring.measures import MEASURES, measure, needed
 from filters.reception import MinScore
 from filters.vocabulary import Words
 from filters.wording import Empty, Length, Repetition, Shouting

@@ -72,7 +72,7 @@ def test_the_defaults_keep_rude_humour_and_drop_hatred():
 
 
 def test_the_defaults_are_those_of_the_scorer():
-    assert Toxicity().thresholds == Toxicity("lite").thresholds == {"toxicity": 0.7}
+    assert Toxicity().thresholds == Toxicity("lite").thresholds == {"toxicity": 0.8}
     assert Toxicity("detoxify:original").thresholds == Toxicity("transformers:kettle/court").thresholds == DEFAULTS
     assert Toxicity("detoxify:original", {"threat": 0.1}).thresholds == {"threat": 0.1}
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from filters import repetition
+from filters.measuring import repetition
 
 COLUMNS = ("words", "shouted_words", "shouted", "symbols")
 
@@ -32,7 +32,7 @@ Places = NDArray[np.int64]
 
 
 def scan(texts: pl.Series, repeats: bool) -> pl.DataFrame:
-    """The columns `COLUMNS`, and with `repeats` those of `filters.repetition`, of texts without null."""
+    """The columns `COLUMNS`, and with `repeats` those of `filters.measuring.repetition`, of texts without null."""
     size = (texts.str.len_bytes().cast(pl.Int64) + 1).cum_sum().to_numpy()
     cuts = np.unique([0, *np.searchsorted(size, np.arange(SLICE, size[-1] if size.size else 0, SLICE)), size.size]).tolist()
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:

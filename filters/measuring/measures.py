@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from filters import links, repetition, scanning
+from filters.measuring import links, repetition, scanning
 from filters.rule import Rule
 
 MEASURES: dict[str, str] = {

@@ -1,0 +1,1 @@
+"""Measures texts: the numbers that rules on wording rest on."""
