@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# This folder comes last: the package `filters` would be found to be this file.
-sys.path.sort(key=lambda folder: Path(folder).resolve() == Path(__file__).resolve().parent)
+# Before this folder, where the package `filters` would be found to be this file.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import polars as pl
 

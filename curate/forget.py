@@ -11,7 +11,7 @@ from pathlib import Path
 from curate.engine import Progress, silent
 from curate.files import read_json, write_json
 from curate.forgetting.asking import Asked, ask_source
-from curate.forgetting.downstream import Downstream, find_downstream, held
+from curate.forgetting.downstream import Downstream, find_downstream, held, unfinished
 from curate.forgetting.forgotten import hash_author
 from curate.forgetting.lists import check_id, read_list
 from curate.forgetting.plan import Plan, Removed
@@ -39,7 +39,8 @@ def forget(
     """Removes posts from a run, or from a folder of posts and the folders made from it.
 
     The posts go, with their judgements, the samples that hold them as reply or context, the scores of their texts, the evaluation's
-    examples, what was scraped of them, and excerpts of rejected lines. A killed call that is made again goes on.
+    examples, what was scraped of them, and excerpts of rejected lines; what stopped stages left half done beside the posts goes whole.
+    Where judged posts repeat one that goes, the next run judges anew which of them stays. A killed call that is made again goes on.
 
     Args:
         folder: of a run, or of posts.
@@ -74,6 +75,7 @@ def forget(
                 f"{ask}: {len(found.gone):,} of {found.asked:,} posts are gone there, asked twice, which may be a fault of {ask} or of the "
                 "credentials; nothing was removed: look with --dry-run, and give --yes to forget them"
             )
+    left_behind = map(str, unfinished(places))
     with nullcontext() if dry_run else held(places):
         there, scores = places.there(), cache_folder() / "scores"
         begun = {path: left for path in plans if (left := _read(path))}
@@ -82,7 +84,8 @@ def forget(
         for left in begun.values():
             plan = plan.with_begun(left)
         told = {name: getattr(own, name) for name in ("before", "unknown", "asked", "not_asked")}
-        plan = replace(plan, removed=replace(plan.removed, **told))
+        cleared = tuple(dict.fromkeys([*own.unfinished, *left_behind]))
+        plan = replace(plan, removed=replace(plan.removed, **told, unfinished=cleared))
         if not dry_run:
             write_json(plan.to_dict(), ours)
             for path in begun.keys() - {ours}:

@@ -16,7 +16,7 @@ from curate.check import require_contract
 from curate.engine import alone
 from curate.files import read_json, write_json, write_text
 from curate.gather import import_files
-from curate.judge import judge_posts, scorers_in_background
+from curate.judging.judge import judge_posts, scorers_in_background
 from curate.manifest import fingerprint, made_by, report_of
 from curate.pages.run import write_report
 from curate.recipe import Recipe

@@ -189,20 +189,20 @@ def build_settings(model: type[M], values: dict[str, Any], where: str) -> M:
         raise UserError(f"{where}: {_first(error, model)}") from None
 
 
-def set_value(settings: dict[str, Any], change: str) -> None:
-    """Applies a change such as `train.max_steps=200` to nested settings.
+def set_value(settings: dict[str, Any], change: str, option: str = "--set") -> None:
+    """Applies a change such as `train.max_steps=200` to nested settings; `option` is where the user wrote it.
 
     Raises:
         UserError: it has no `=`, or its key runs through something that is no table.
     """
     key, equals, text = change.partition("=")
     if not equals or not key.strip():
-        raise UserError(f"--set {change}: expected key=value, as in train.max_steps=200")
+        raise UserError(f"{option} {change}: expected key=value, as in train.max_steps=200")
     *tables, last = key.strip().split(".")
     for name in tables:
         settings = settings.setdefault(name, {})
         if not isinstance(settings, dict):
-            raise UserError(f"--set {change}: {name} is not a table")
+            raise UserError(f"{option} {change}: {name} is not a table")
     settings[last] = _toml_value(text.strip())
 
 

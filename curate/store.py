@@ -1,7 +1,7 @@
 """Posts on disk: Parquet in buckets by thread, so that every later stage works bucket by bucket in bounded memory."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -136,6 +136,15 @@ def drop(folder: Path, bucket: int, rows: pl.Series) -> None:
         left = posts.filter(~row.is_in(rows.implode()))
         if left.height < posts.height:
             write_parquet(left, part)
+
+
+def rewrite(folder: Path, bucket: int, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    """Rewrites the parts of a bucket that a change does not give back as they are: the same object."""
+    for part in _parts(folder, bucket):
+        posts = pl.read_parquet(part, hive_partitioning=False, glob=False)
+        changed = change(posts)
+        if changed is not posts:
+            write_parquet(changed, part)
 
 
 def _parts(folder: Path, bucket: int) -> list[Path]:

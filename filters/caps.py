@@ -6,6 +6,7 @@ from typing import ClassVar
 import polars as pl
 
 from filters.hashing import draw
+from filters.numbers import Whole
 from filters.rule import NOBODY, TARGET, Judges, Phase, Rule, RuleError
 
 
@@ -13,7 +14,7 @@ from filters.rule import NOBODY, TARGET, Judges, Phase, Rule, RuleError
 class _Cap(Rule):
     """Keep at most `maximum` replies of each group, the best-scored; all of them, where there is no maximum."""
 
-    maximum: int | None = None
+    maximum: Whole | None = None
     judges: ClassVar[Judges] = TARGET
     phase: ClassVar[Phase] = Phase.RUN
     group: ClassVar[str]
@@ -39,7 +40,7 @@ class PerThread(_Cap):
     Of replies with the same score chance decides, always in the same way; an unknown score comes last.
     """
 
-    maximum: int | None = 200
+    maximum: Whole | None = 200
     group: ClassVar[str] = "thread"
 
 
@@ -51,5 +52,5 @@ class PerAuthor(_Cap):
     have no voice in common and all pass. For the personality of one author, leave the rule out.
     """
 
-    maximum: int | None = 100
+    maximum: Whole | None = 100
     group: ClassVar[str] = "author"

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from filters.transform import Transform, rewrite, suspects
+from filters.transform import Look, Transform, rewrite, suspects
 
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 """Only with its semicolon: `&copy=2` in an address is none."""
@@ -100,13 +100,7 @@ class Quotes(Transform):
     """
 
     def apply(self, posts: pl.DataFrame) -> pl.DataFrame:
-        found = suspects(posts["text"], [lambda text: text.str.contains(r"(?m)^ {0,3}>")])
-        stripped = [(row, *unquoted(text)) for row, text in found.iter_rows()]
-        quotes = pl.DataFrame(
-            [(row, text, share) for row, text, share in stripped if share is not None],
-            {"row": pl.UInt32, "text": pl.String, "share": pl.Float32},
-            orient="row",
-        )
+        quotes = without_quotes(posts["text"])
         # What was taken out before, and stands in the column, was quoted all the same.
         share = pl.col("quoted") if "quoted" in posts.columns else pl.when(pl.col("text").is_not_null()).then(0)
         quoted = posts.select(share.cast(pl.Float32).alias("quoted")).to_series()
@@ -114,6 +108,17 @@ class Quotes(Transform):
             posts["text"].clone().scatter(quotes["row"], quotes["text"]),
             quoted.scatter(quotes["row"], quotes["share"]),
         )
+
+
+def without_quotes(texts: pl.Series) -> pl.DataFrame:
+    """Of the texts that quote the `row`, the `text` that is left, and the `share` of its lines that were quotes, as `unquoted` says."""
+    looks: list[Look] = [lambda text: text.str.contains(">", literal=True), lambda text: text.str.contains(r"(?m)^ {0,3}>")]
+    stripped = ((row, *unquoted(text)) for row, text in suspects(texts, looks).iter_rows())
+    return pl.DataFrame(
+        [(row, text, share) for row, text, share in stripped if share is not None],
+        {"row": pl.UInt32, "text": pl.String, "share": pl.Float32},
+        orient="row",
+    )
 
 
 def unquoted(text: str) -> tuple[str, float | None]:

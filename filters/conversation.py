@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from filters.numbers import Whole
 from filters.rule import TARGET, Judges, Phase, Rule, RuleError
 
 
@@ -17,14 +18,14 @@ class Turns(Rule):
     by eye. `format.max_turns` says how many turns of those that are kept a sample shows.
     """
 
-    minimum: int = 2
-    maximum: int = 12
+    minimum: Whole = 2
+    maximum: Whole = 12
     judges: ClassVar[Judges] = TARGET
     phase: ClassVar[Phase] = Phase.CONVERSATION
 
     def __post_init__(self) -> None:
-        if not 1 <= self.minimum <= self.maximum:
-            raise RuleError(f"turns: minimum is {self.minimum} and maximum {self.maximum}; expected 1 <= minimum <= maximum")
+        if not 2 <= self.minimum <= self.maximum:
+            raise RuleError(f"turns: minimum is {self.minimum} and maximum {self.maximum}; expected 2 <= minimum <= maximum")
 
     def keeps(self) -> pl.Expr:
         return pl.col("turns").is_between(self.minimum, self.maximum)

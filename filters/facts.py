@@ -10,7 +10,8 @@ from filters.rule import Phase, Rule
 
 FACTS = {
     "newest_at": "when the newest post of the run was written; the same in every row",
-    "identical_share": "the share of its author's posts in the run that begin with the same characters; null where there are too few",
+    "identical_share": "the share of its author's posts in the run that begin with the same characters; null where there are too few, "
+    "and at times a little too small in a store of several buckets",
 }
 """The columns that a rule of the first phase may read besides a post's own, and what each says."""
 
@@ -84,8 +85,8 @@ def survey(posts: pl.DataFrame) -> pl.DataFrame:
 def facts(surveys: Iterable[pl.DataFrame]) -> Facts:
     """The facts of the buckets surveyed, in memory for each author and for each text that an author repeats, not for each post.
 
-    The shares of a run of one bucket are exact. Else a text counts for too little by one for each bucket in which it stands once beside
-    more than `SINGLES` - 1 others of its author; never for too much.
+    The shares of a run of one bucket are exact. Else a text counts for too little by one for each bucket in which it stands once, and at
+    least `SINGLES` others of its author do; never for too much. A `share` is thus found as no less than share - (1 - share) / `SINGLES`.
     """
     merged = pl.DataFrame(schema=_SURVEY)
     waiting = [merged]
@@ -111,10 +112,8 @@ def _merged(surveys: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _reduced(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of author and text, those that stand once taken together for an author with many."""
-    texts, once = pl.col("text").count().alias("texts"), (pl.col("posts") == 1).sum().alias("once")
-    authors = pairs.lazy().group_by("author").agg(texts, once)
-    many = authors.filter((pl.col("texts") > SINGLES) & (pl.col("once") > 0))
+    """Pairs of author and text, those that stand once taken together for an author with more than `SINGLES` of them."""
+    many = pairs.lazy().filter(pl.col("posts") == 1).group_by("author").agg(once=pl.len()).filter(pl.col("once") > SINGLES)
     kept = pairs.lazy().join(many, on="author", how="left").filter((pl.col("posts") > 1) | pl.col("once").is_null())
     together = many.select("author", pl.lit(None, pl.UInt64).alias("text"), pl.col("once").alias("posts").cast(pl.UInt32))
     return pl.concat([kept.select(together.collect_schema().names()), together]).collect()

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from filters.numbers import Number
 from filters.rule import BOTH, NOBODY, Judges, RuleError, TextRule
 from filters.scorers.scorer import Scorer
 
@@ -46,7 +47,7 @@ class Language(TextRule):
     """
 
     languages: tuple[str, ...] = ()
-    confidence: float = 0.6
+    confidence: Number = 0.6
     judges: ClassVar[Judges] = BOTH
 
     def __post_init__(self) -> None:

@@ -19,16 +19,16 @@ class Authors(Rule):
     block: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.name(), _names(self.allow, "u/"), _names(self.block, "u/"))
+        _check(self.name(), account_names(self.allow), account_names(self.block))
 
     def judging(self) -> Judges:
         return BOTH if self.block else TARGET if self.allow else NOBODY
 
     def keeps(self) -> pl.Expr:
-        return _chosen(pl.col("author"), _names(self.allow, "u/"), _names(self.block, "u/"))
+        return _chosen(pl.col("author"), account_names(self.allow), account_names(self.block))
 
     def keeps_context(self) -> pl.Expr:
-        return _chosen(pl.col("author"), (), _names(self.block, "u/"))
+        return _chosen(pl.col("author"), (), account_names(self.block))
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ class Flairs(Rule):
     def keeps(self) -> pl.Expr:
         blocked = _flaired(self.block) if self.block else pl.lit(False)
         return ~blocked & _flaired(self.allow) if self.allow else ~blocked
+
+
+def account_names(names: Sequence[str]) -> list[str]:
+    """Names of accounts as they are compared: in lower case, without blanks around them and u/ in front."""
+    return _names(names, "u/")
 
 
 def _names(names: Sequence[str], prefix: str) -> list[str]:

@@ -11,8 +11,9 @@ from rensa import RMinHash
 
 from filters.duplicates import Copies
 from filters.hashing import Hashes, mix
+from filters.numbers import Number, Whole
 from filters.rule import RuleError
-from filters.words import Words
+from filters.tokens import Tokens
 
 LEAST_WORDS = 10
 """Of fewer words, one that differs leaves too little in common to tell a copy from another answer."""
@@ -42,8 +43,8 @@ class NearDuplicates(Copies):
     what repeats a repetition goes too. (Which are worth comparing is found by MinHash and locality-sensitive hashing.)
     """
 
-    threshold: float = 0.8
-    words: int = 20
+    threshold: Number = 0.8
+    words: Whole = 20
 
     def __post_init__(self) -> None:
         if not LEAST_THRESHOLD <= self.threshold <= 1:
@@ -68,10 +69,10 @@ class NearDuplicates(Copies):
         return pl.Series(found, dtype=pl.UInt32)
 
 
-def sketch(words: Words) -> pl.DataFrame:
+def sketch(tokens: Tokens) -> pl.DataFrame:
     """What texts are compared by, a row each with the columns `SKETCH`; null for texts of fewer than `LEAST_WORDS` words."""
-    long = np.diff(words.bounds) >= LEAST_WORDS
-    pairs, bounds = _pairs(words, long)
+    long = np.diff(tokens.bounds) >= LEAST_WORDS
+    pairs, bounds = _pairs(tokens, long)
     rows = np.flatnonzero(long)
     sketches = pl.DataFrame({"row": rows, "bands": _bands(pairs, bounds), "shingles": _shingles(pairs, bounds)})
     return pl.DataFrame({"row": np.arange(len(long))}).join(sketches, on="row", how="left", maintain_order="left").drop("row")
@@ -138,11 +139,11 @@ class _Texts:
         return pair[within].astype(np.uint64) << np.uint64(32) | shingles[within]
 
 
-def _pairs(words: Words, long: NDArray[np.bool_]) -> tuple[Hashes, Rows]:
+def _pairs(tokens: Tokens, long: NDArray[np.bool_]) -> tuple[Hashes, Rows]:
     """Hashes of the neighbouring words of long texts, one text after another, and where each text's begin and end."""
-    counts = np.diff(words.bounds)[long] - 1
-    _, place = _spread(words.bounds[:-1][long], counts)
-    return mix(mix(words.hashes[place]) + words.hashes[place + 1]), _bounds(counts)
+    counts = np.diff(tokens.bounds)[long] - 1
+    _, place = _spread(tokens.bounds[:-1][long], counts)
+    return mix(mix(tokens.hashes[place]) + tokens.hashes[place + 1]), _bounds(counts)
 
 
 def _bands(pairs: Hashes, bounds: Rows) -> pl.Series:

@@ -24,6 +24,14 @@ LONGEST_KEY = 64
 PSEUDONYM = r"^user_[0-9a-f]{16}$"
 """64 bits: among ten million authors two share a name with a chance of 1 in 370,000 (n²/2⁶⁵). At 21 characters no name on Reddit is one."""
 
+LINKS = ("permalink", "url")
+
+_PROFILE = r"(?i)^u_(.+)$"
+"""The community of a profile on Reddit, which has its owner's name."""
+
+_LINK_TO_ACCOUNT = r"(?i)/(?:u_|u/|user/)[\w-]{3}"
+"""An account on Reddit has three characters or more; in `/document/u/0/` there is none."""
+
 
 @dataclass(frozen=True)
 class Pseudonyms(Transform):
@@ -31,8 +39,10 @@ class Pseudonyms(Transform):
 
     The key is the content of `key_file`, or else of the environment variable LORUM_PSEUDONYM_KEY, or else of a file that is made in the
     user's folder of settings. Whoever has it can find an author's pseudonym: keep it, away from the data. On a cluster, give all
-    machines the same. Names within texts are the matter of `pii`; ids and links of posts stay, and lead to their authors as long as the
-    forum shows them. Made last, since rules ask who wrote a post.
+    machines the same. A community that is somebody's profile on Reddit (`u_NAME`) becomes `u_` and the pseudonym of that name, and links
+    that hold the name of an account (`/user/NAME`, `/u/NAME`, `/u_NAME`) are left out. Names within texts are the matter of `pii`. Flairs
+    stay, and a flair may hold whatever its author or a moderator wrote there, a name too. Ids and other links of posts stay, and lead to
+    their authors as long as the forum shows them. Made last, since rules ask who wrote a post.
     """
 
     key_file: str | None = None
@@ -50,7 +60,7 @@ class Pseudonyms(Transform):
         return pseudonym(self._key(), None, "")
 
     def apply(self, posts: pl.DataFrame) -> pl.DataFrame:
-        """The posts with `author` replaced and without `author_id`, which names the account as well.
+        """The posts with `author` replaced, and without what else names an account: `author_id`, profiles, links to them.
 
         A name counts in any case of its letters, on each source by itself. What is a pseudonym already stays.
 
@@ -58,13 +68,15 @@ class Pseudonyms(Transform):
             RuleError: there is no key, or one that is too short.
         """
         key = self._key()
-        names = posts.select("source", "author").unique().filter(~pl.col("author").str.contains(PSEUDONYM))
-        given = names.with_columns(
-            pseudonym=pl.Series([pseudonym(key, source, author) for source, author in names.iter_rows()], dtype=pl.String)
-        )
-        renamed = posts.select("source", "author").join(given, on=("source", "author"), how="left", nulls_equal=True, maintain_order="left")
-        posts = posts.with_columns(renamed.select(pl.coalesce("pseudonym", "author").alias("author")).to_series())
-        return posts.with_columns(pl.lit(None, pl.String).alias("author_id")) if "author_id" in posts.columns else posts
+        changed = [_renamed(posts["source"], posts["author"], key)]
+        if "author_id" in posts.columns:
+            changed.append(pl.repeat(None, posts.height, dtype=pl.String, eager=True).alias("author_id"))
+        if "community" in posts.columns:
+            owners = _renamed(posts["source"], posts["community"].str.extract(_PROFILE), key)
+            changed.append(posts.select(pl.coalesce("u_" + owners, "community").alias("community")).to_series())
+        links = (posts[name] for name in LINKS if name in posts.columns)
+        changed += [link.set(link.str.contains(_LINK_TO_ACCOUNT).fill_null(False), None) for link in links]
+        return posts.with_columns(changed)
 
     def _key(self) -> bytes:
         if self.key_file is None and VARIABLE in os.environ:
@@ -78,6 +90,15 @@ class Pseudonyms(Transform):
                 f'python -c "import secrets; print(secrets.token_hex(32))" > key.txt, and name it as key_file'
             ) from None
         return _checked(content, str(path))
+
+
+def _renamed(sources: pl.Series, names: pl.Series, key: bytes) -> pl.Series:
+    """The names with their pseudonyms in their place; null stays, and so does what is one."""
+    table = pl.DataFrame([sources.alias("source"), names.alias("name")])
+    real = table.unique().filter(~pl.col("name").str.contains(PSEUDONYM))
+    given = real.with_columns(pseudonym=pl.Series([pseudonym(key, source, name) for source, name in real.iter_rows()], dtype=pl.String))
+    found = table.join(given, on=("source", "name"), how="left", nulls_equal=True, maintain_order="left")
+    return found.select(pl.coalesce("pseudonym", "name").alias(names.name)).to_series()
 
 
 def pseudonym(key: bytes, source: str | None, author: str) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
-import xxhash
 
+from filters.hashing import draw
+from filters.numbers import Whole
 from filters.rule import BOTH, NOBODY, TARGET, Judges, Rule, RuleError
 
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
@@ -34,13 +35,13 @@ class Recency(Rule):
     now: datetime.date | None = None
     half_life: str | None = None
     relative_to: Literal["now", "newest"] = "now"
-    seed: int = 0
+    seed: Whole = 0
 
     def __post_init__(self) -> None:
         if self.since and self.until and self.since >= self.until:
             raise RuleError(f"recency: since ({self.since}) is not before until ({self.until}), so no post would be left")
         for name, age in (("max_age", self.max_age), ("half_life", self.half_life)):
-            if age is not None and not re.fullmatch(r"[1-9][0-9]*[dwmy]", age):
+            if age is not None and not re.fullmatch(r"[1-9][0-9]{0,99}[dwmy]", age):
                 raise RuleError(f"recency: {name} is {age!r}; expected a number and one of d, w, m, y, as in 90d or 2y")
             if age is not None and _days(age) > _LONGEST:
                 raise RuleError(f"recency: {name} {age} is older than any calendar; leave it out to keep posts of every age")
@@ -77,17 +78,11 @@ class Recency(Rule):
         """Whether a reply's draw, a number from 0 to 1, is under the probability with which one of its age is kept."""
         half_lives = (self._present() - pl.col("created_at")).dt.total_milliseconds() / (_days(self.half_life or "") * _DAY_MS)
         seed = (self.seed ^ _OWN_DRAW) % 2**64
-        draw = pl.col("id").map_batches(lambda ids: _hashes(ids, seed), return_dtype=pl.UInt64).cast(pl.Float64) / 2.0**64
-        return draw < (-math.log(2) * half_lives).exp()
+        return draw(seed).cast(pl.Float64) / 2.0**64 < (-math.log(2) * half_lives).exp()
 
 
 def _days(age: str) -> int:
     return int(age[:-1]) * _DAYS[age[-1]]
-
-
-def _hashes(ids: pl.Series, seed: int) -> pl.Series:
-    """XXH3 of each id: the same on every machine and in every version. No two ids are the same, so that each is hashed as it comes."""
-    return pl.Series([None if name is None else xxhash.xxh3_64_intdigest(name.encode(), seed) for name in ids], dtype=pl.UInt64)
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import polars as pl
 
+from filters.numbers import Number, Whole
 from filters.rule import BOTH, NOBODY, TARGET, Judges, Rule, RuleError
 
-REMOVED_TEXT = r"(?i)^\[ ?(?:deleted|removed)(?: by (?:user|moderators?|reddit\b[^\n]{0,200}))? ?\]$"
+REMOVED_TEXT = r"(?i)^\s*\[ ?(?:deleted|removed)(?: by (?:user|moderators?|reddit\b[^\n]{0,200}))? ?\]\s*$"
 """What stands in the place of a text that is gone: [removed], [ Removed by Reddit on account of violating the … ], [ Deleted By User ]."""
 
 
@@ -69,8 +70,8 @@ class MinScore(Rule):
     A score that is unknown or hidden passes.
     """
 
-    minimum: int = 3
-    context: int = 0
+    minimum: Whole = 3
+    context: Whole = 0
 
     def keeps(self) -> pl.Expr:
         return pl.col("score") >= self.minimum
@@ -87,7 +88,7 @@ class UpvoteRatio(Rule):
     three votes, and the replies to them are liked hardly less than others.
     """
 
-    minimum: float = 0.0
+    minimum: Number = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.minimum <= 1:
@@ -109,7 +110,7 @@ class Settled(Rule):
     after 36 hours. Posts before the reply may be newer. A post whose time of writing or retrieval is unknown passes.
     """
 
-    hours: int = 36
+    hours: Whole = 36
     by_default: ClassVar[bool] = False
     judges: ClassVar[Judges] = TARGET
 

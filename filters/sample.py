@@ -6,6 +6,7 @@ from typing import ClassVar
 import polars as pl
 
 from filters.hashing import draw
+from filters.numbers import Whole
 from filters.rule import NOBODY, TARGET, Judges, Phase, Rule, RuleError
 
 
@@ -17,8 +18,8 @@ class Sample(Rule):
     sorted by community, month and chance, so that each month's share is exact to one reply.)
     """
 
-    size: int | None = None
-    seed: int = 0
+    size: Whole | None = None
+    seed: Whole = 0
     judges: ClassVar[Judges] = TARGET
     phase: ClassVar[Phase] = Phase.RUN
 

@@ -14,7 +14,7 @@ from filters.duplicates import Copies
 from filters.hashing import stable_hash
 from filters.near_duplicates import SKETCH, sketch
 from filters.rule import NOBODY, Rule
-from filters.words import Words, find_words
+from filters.tokens import Tokens, tokenise
 
 COLUMNS: dict[str, str] = {
     "id": "the post's id",
@@ -56,7 +56,7 @@ def standing(posts: pl.DataFrame, columns: Collection[str]) -> pl.DataFrame:
     )
     of_words = [name for name in ("text_key", "words", *SKETCH) if name in columns]
     if of_words:
-        parts = [_of_words(words, of_words) for words in find_words(posts["text"])]
+        parts = [_of_words(tokens, of_words) for tokens in tokenise(posts["text"])]
         table = table.hstack(pl.concat(parts))
     return table.select(columns)
 
@@ -104,8 +104,8 @@ def _said(expression: pl.Expr, table: pl.DataFrame, left: NDArray[np.int64]) -> 
     return np.broadcast_to(said.to_numpy(), len(left))
 
 
-def _of_words(words: Words, columns: Collection[str]) -> pl.DataFrame:
-    table = pl.DataFrame({"text_key": words.keys(), "words": words.counts()})
+def _of_words(tokens: Tokens, columns: Collection[str]) -> pl.DataFrame:
+    table = pl.DataFrame({"text_key": tokens.keys(), "words": tokens.counts()})
     if not SKETCH.keys().isdisjoint(columns):
-        table = table.hstack(sketch(words))
+        table = table.hstack(sketch(tokens))
     return table.select(columns)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from filters.numbers import Number, Whole
 from filters.rule import TARGET, Judges, Rule, RuleError
 
 LONGER_THAN_A_REFRAIN = 12
@@ -27,9 +28,9 @@ class Length(Rule):
     forums say as much in a third of the characters, so that a `minimum` of 7 is more like it there.
     """
 
-    minimum: int = 20
-    maximum: int = 2000
-    words: int = 3
+    minimum: Whole = 20
+    maximum: Whole = 2000
+    words: Whole = 3
     judges: ClassVar[Judges] = TARGET
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Urls(Rule):
     Before a reply a link may stand: what was answered to it is still a voice worth learning.
     """
 
-    maximum: float = 0.6
+    maximum: Number = 0.6
     judges: ClassVar[Judges] = TARGET
 
     def __post_init__(self) -> None:
@@ -68,7 +69,7 @@ class Quoted(Rule):
     quote and a line of answer are half and half, and good forum manners.
     """
 
-    maximum: float = 0.75
+    maximum: Number = 0.75
     judges: ClassVar[Judges] = TARGET
 
     def __post_init__(self) -> None:
@@ -85,8 +86,8 @@ class Shouting(Rule):
     The number of words keeps replies that name a few institutions or exams by their initials. Scripts without capitals never shout.
     """
 
-    maximum: float = 0.6
-    words: int = 4
+    maximum: Number = 0.6
+    words: Whole = 4
     judges: ClassVar[Judges] = TARGET
 
     def __post_init__(self) -> None:
@@ -107,8 +108,8 @@ class Repetition(Rule):
     to loop from.
     """
 
-    words: int = 6
-    phrases: float = 0.4
+    words: Whole = 6
+    phrases: Number = 0.4
     judges: ClassVar[Judges] = TARGET
 
     def __post_init__(self) -> None:
@@ -129,7 +130,7 @@ class Symbols(Rule):
     stay far below the default.
     """
 
-    maximum: float = 0.2
+    maximum: Number = 0.2
     judges: ClassVar[Judges] = TARGET
 
     def __post_init__(self) -> None:

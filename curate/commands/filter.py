@@ -65,9 +65,12 @@ def filter_command(
     named = [name for name, value in modes.items() if value]
     if len(named) != 1:
         raise click.UsageError(f"Give one of {', '.join(modes)}{f', not {named[0]} and {named[1]}' if named else ''}.")
+    from curate.manifest import stage_of
     from filters.catalogue import build_filter
     from train.cache import cache_folder
 
+    if (recipe or changes) and (explain or explain_threshold) and stage_of(posts) == "judged":
+        raise click.UsageError(f"{posts} holds judged posts, which are explained by what judged them: leave --recipe and --set out.")
     settings, scores = _settings(recipe, changes), cache_folder() / "scores"
     chosen = build_filter(settings)
     with Reporter(quiet) as progress:
@@ -76,29 +79,30 @@ def filter_command(
         if explain_threshold:
             return _explain_threshold(posts, chosen, scores, progress, as_json)
         if tried:
-            changed = build_filter(_settings(recipe, (*changes, *tried)))
+            changed = build_filter(_settings(recipe, changes, tried))
             return _try(posts, chosen, changed, tried, scores, progress, as_json)
         return _judge(posts, out, chosen, scores, progress, as_json)
 
 
-def _settings(recipe: Path | None, changes: Sequence[str]) -> dict[str, Any]:
+def _settings(recipe: Path | None, changes: Sequence[str], tried: Sequence[str] = ()) -> dict[str, Any]:
     from curate.recipe import Recipe, set_value
 
     settings: dict[str, Any] = dict(Recipe.read(recipe).filter) if recipe else {}
     for change in changes:
         set_value(settings, change)
+    for change in tried:
+        set_value(settings, change, "--try")
     return settings
 
 
 def _judge(posts: Path, out: Path | None, chosen: "Filter", scores: Path, progress: Reporter, as_json: bool) -> dict[str, Any]:
-    from curate.files import write_text
-    from curate.judge import judge_posts, try_filter
-    from curate.pages.judged import REPORT, filter_page
+    from curate.judging.judge import judge_posts, try_filter
     from curate.report import verdict_lines
 
-    funnel = judge_posts(posts, out, chosen, scores, progress) if out else try_filter(posts, chosen, scores, progress=progress)
     if out:
-        write_text(filter_page(out, out.name), out / REPORT)
+        funnel = judge_posts(posts, out.resolve(), chosen, scores, progress, page=True)
+    else:
+        funnel = try_filter(posts, chosen, scores, progress=progress)
     if not as_json:
         tell("\n".join(verdict_lines(funnel)))
     return funnel.to_dict()

@@ -80,6 +80,10 @@ def _lines(removed: "Removed", dry_run: bool) -> list[str]:
         }
         lines.append(f"{'would remove' if dry_run else 'removed'} {counted(removed.posts, 'post')}")
         lines += [f"  {what}" for what, count in counts.items() if count]
+    if removed.copies:
+        lines.append(f"{counted(removed.copies, 'judged post')} had been dropped as repeating them: filter and format again to judge anew")
+    for folder in removed.unfinished:
+        lines.append(f"{folder}, left by a stopped run, {'would be' if dry_run else 'was'} removed as a whole")
     for adapter in removed.adapters:
         lines.append(f"{adapter} was trained on samples that are among them; weights cannot forget: train again")
     for adapter in removed.older_adapters:

@@ -1,5 +1,6 @@
 """What was made from a folder of posts, and where it lies: judged posts, samples, adapters, runs."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -7,10 +8,13 @@ from pathlib import Path
 
 from curate.engine import alone, settled
 from curate.files import read_json
-from curate.manifest import made_by, stage_of
+from curate.manifest import made_by, read_manifest, stage_of
 from formats.errors import UserError
 
 RUN = "run.json"
+
+_HIDDEN = re.compile(r"\.(.+)\.(partial|old)")
+"""What `curate.engine` calls the folders in which a stage works, and the name of the one that it makes."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,14 @@ def left_beside(places: Downstream) -> list[Path]:
     return [path for path in beside if path not in covered and (stage_of(path) in ("judged", "samples") or _is_adapter(path))]
 
 
+def unfinished(places: Downstream) -> list[Path]:
+    """Hidden folders beside the posts in which a stopped stage left judged posts or samples of any name, and which are to go.
+
+    What was finished and not yet put in its place stays: `held` puts it there.
+    """
+    return [hidden for hidden in _hidden(places) if not (hidden.suffix == ".partial" and stage_of(hidden) and not _meant(hidden).exists())]
+
+
 def may_be_older(adapter: Path, places: Downstream) -> bool:
     """Whether an adapter may have been trained on samples that are not there any more: no run tells of those that it was trained on."""
     run, samples = adapter.parent, adapter.parent / "samples"
@@ -99,9 +111,26 @@ def held(places: Downstream) -> Iterator[None]:
             stack.enter_context(alone(run / ".lock", run))
         posts = places.posts
         stack.enter_context(alone(posts.with_name(f".{posts.name}.scrape-lock"), posts))
-        for folder in (posts, *places.judged, *places.samples):
+        folders = (posts, *places.judged, *places.samples, *map(_meant, _hidden(places)))
+        for folder in dict.fromkeys(map(Path.resolve, folders)):
             stack.enter_context(settled(folder))
         yield
+
+
+def _hidden(places: Downstream) -> list[Path]:
+    """The hidden folders of the stages that make judged posts or samples. A stage that had not noted yet what it makes left its lock."""
+    found = sorted(path for path in places.posts.parent.iterdir() if _HIDDEN.fullmatch(path.name) and path.is_dir())
+    stages = {path: read_manifest(path).get("stage", "") for path in found}
+    return [
+        path
+        for path, stage in stages.items()
+        if stage in ("judged", "samples") or (not stage and _meant(path).with_name(f".{_meant(path).name}.lock").is_file())
+    ]
+
+
+def _meant(hidden: Path) -> Path:
+    """The folder that was to be made in a hidden one."""
+    return hidden.with_name(hidden.stem.removeprefix("."))
 
 
 def _add_run(run: Path, found: dict[str, list[Path]]) -> None:

@@ -54,11 +54,15 @@ class Forgotten:
 
     def holds(self, posts: pl.DataFrame) -> pl.Series:
         """Whether each post of a table with `id` and `author` is to be forgotten."""
-        found = posts["id"].is_in(self._listed).fill_null(False)
+        found = self.lists(posts["id"])
         if self.authors:
             names = [name for name in posts["author"].unique() if name is not None and hash_author(name) in self.authors]
             found |= posts["author"].is_in(names).fill_null(False)
         return found
+
+    def lists(self, ids: pl.Series) -> pl.Series:
+        """Whether each id of a column is one of these; a null is none."""
+        return ids.is_in(self._listed).fill_null(False)
 
     @cached_property
     def _listed(self) -> pl.Series:

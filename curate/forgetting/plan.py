@@ -14,6 +14,7 @@ class Removed:
 
     Args:
         samples: by split; a sample goes when its reply or any turn before it is forgotten.
+        copies: judged posts that stay and were dropped as repeating one that went; their folders are out of date.
         scores: of the texts, by models that judged them.
         examples: of the evaluation, in the records of runs and their reports.
         journal: lines of what was scraped.
@@ -25,6 +26,7 @@ class Removed:
         asked: posts that the source was asked about.
         not_asked: posts that it was not asked about, as it cannot know them.
         beside: folders beside the posts that may hold more of them, and were not looked through.
+        unfinished: hidden folders with what stopped stages had made of the posts; they go whole.
     """
 
     posts: int = 0
@@ -41,10 +43,12 @@ class Removed:
     not_asked: int = 0
     older_adapters: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    copies: int = 0
+    unfinished: tuple[str, ...] = ()
 
     def is_nothing(self) -> bool:
         """Whether there was nothing to remove."""
-        return not any((self.posts, self.judged, *self.samples.values(), self.scores, self.examples, self.journal, self.rejects))
+        return not any((*self.samples.values(), *(getattr(self, name) for name in _COUNTS)))
 
     def with_begun(self, begun: Self) -> Self:
         """Together with what a killed removal began to remove, and may have removed already."""
@@ -55,7 +59,7 @@ class Removed:
         return replace(self, **counts, samples=samples, adapters=adapters, older_adapters=older)
 
 
-_COUNTS = ("posts", "judged", "scores", "examples", "journal", "rejects")
+_COUNTS = ("posts", "judged", "copies", "scores", "examples", "journal", "rejects")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from curate import store
 from curate.card import dataset_card
 from curate.engine import Progress
 from curate.files import ParquetStream, read_json, write_json, write_text
+from curate.forgetting.copies import clear_copies, is_out_of_date, keep_up
 from curate.forgetting.downstream import RUN, Downstream
 from curate.forgetting.excerpts import clear_excerpts, clear_segment
 from curate.forgetting.forgotten import Forgotten
@@ -21,7 +22,7 @@ from curate.forgetting.plan import Plan
 from curate.forgetting.states import clear_states
 from curate.forgetting.survey import example_key, examples_of
 from curate.journal import segments
-from curate.judge import FUNNEL
+from curate.judging.judge import FUNNEL
 from curate.manifest import change_report, count_as_made_from, made_by, report_of, stage_of
 from curate.pages.judged import REPORT, filter_page
 from curate.pages.run import write_report
@@ -49,8 +50,9 @@ def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> 
     _recount_posts(places.posts, left)
     count_as_made_from(places.posts, places.posts)
     for folder in places.judged:
+        clear_copies(folder, gone)
         _recount_judged(folder, gone.mark() if plan.removed.judged else "")
-        count_as_made_from(folder, places.posts)
+        keep_up(folder, places.posts)
     for segment in segments(places.posts):
         clear_segment(segment, gone)
     clear_excerpts(places.posts, gone)
@@ -59,7 +61,7 @@ def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> 
             _drop_samples(folder, plan.samples[str(folder)])
             _recount_samples(folder, _judged_of(folder, places))
         if judged := _judged_of(folder, places):
-            count_as_made_from(folder, judged)
+            keep_up(folder, judged)
     for run in places.runs:
         _retell(run, places, plan)
 
@@ -91,7 +93,7 @@ def _recount_judged(folder: Path, left: str) -> None:
     write_json(counted, folder / FUNNEL)
     change_report(folder, counted, left)
     if (folder / REPORT).exists():
-        write_text(filter_page(folder, folder.name), folder / REPORT)
+        write_text(filter_page(folder, folder.name, counted), folder / REPORT)
 
 
 def _drop_samples(folder: Path, ids: Sequence[str]) -> None:
@@ -142,7 +144,8 @@ def _retell(run: Path, places: Downstream, plan: Plan) -> None:
     for name, (folder, stage) in folders.items():
         if name in stages and stage_of(folder) == stage:
             stages[name]["counts"] |= report_of(folder, stage)
-            if _same_work(stages[name]["fingerprint"], made_by(folder) or ""):
+            is_to_be_done_again = stage == "judged" and is_out_of_date(folder)
+            if _same_work(stages[name]["fingerprint"], made_by(folder) or "") and not is_to_be_done_again:
                 stages[name]["fingerprint"] = made_by(folder)
     samples = run / "samples"
     if "format" in stages and samples in places.samples:

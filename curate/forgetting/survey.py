@@ -12,6 +12,7 @@ from curate import store
 from curate.engine import Progress
 from curate.files import read_json
 from curate.forgetting.contexts import posts_below, samples_of
+from curate.forgetting.copies import count_copies
 from curate.forgetting.downstream import RUN, Downstream, left_beside, may_be_older
 from curate.forgetting.excerpts import count_excerpts, forgotten_lines
 from curate.forgetting.forgotten import Forgotten, hash_author
@@ -20,7 +21,9 @@ from curate.forgetting.plan import Plan, Removed
 from curate.journal import segments
 from curate.splits import SPLITS
 from curate.threads import TURN_TEXT
+from filters.catalogue import build_filter
 from filters.scores import count_scores, hash_texts
+from filters.transform import apply_transforms
 from formats.errors import UserError
 from formats.escape import Escaper
 from formats.samples import folder_template
@@ -62,6 +65,7 @@ def survey(
     removed = Removed(
         posts=_count(places.posts, gone),
         judged=sum(_count(folder, gone) for folder in places.judged),
+        copies=sum(count_copies(folder, gone) for folder in places.judged),
         samples={split: sum(int((rows["split"] == split).sum()) for rows in dropped.values()) for split in SPLITS},
         scores=count_scores(texts, scores),
         examples=sum(example_key(example) in examples for run in places.runs for example in examples_of(read_json(run / RUN))),
@@ -133,14 +137,21 @@ def _meant(name: str, meant: Sequence[str], known: frozenset[str]) -> str | None
 
 
 def _texts(places: Downstream, gone: Forgotten, scores: Path) -> pl.Series:
-    """The hashes of the texts of forgotten posts by which scores are kept; of none, where no scores are kept."""
+    """The hashes of the texts of forgotten posts by which scores are kept; of none, where no scores are kept.
+
+    Texts are scored as transforms leave them. Judged posts have them so; of a trial, which leaves nothing but scores, they are made here
+    as it makes them by default.
+    """
     found = [pl.Series("hash", [], pl.Binary)]
+    transforms = [transform for transform in build_filter({}).transforms if not transform.last]
     for folder in (places.posts, *places.judged) if scores.exists() else ():
         for bucket in store.bucket_numbers(folder):
             if gone.holds(store.read_bucket(folder, bucket, ["id", "author"])).any():
                 rows = store.read_bucket(folder, bucket, ["id", "author", "title", "text"])
-                texts = rows.filter(gone.holds(rows)).select(TURN_TEXT).to_series()
-                found.append(hash_texts(texts.filter(texts != "")))
+                rows = rows.filter(gone.holds(rows))
+                for table in (rows, apply_transforms(rows, transforms)) if folder == places.posts else (rows,):
+                    texts = table.select(TURN_TEXT).to_series()
+                    found.append(hash_texts(texts.filter(texts != "")))
     return pl.concat(found).unique(maintain_order=True)
 
 

@@ -89,9 +89,25 @@ def rows_for(judging: Judges, verdicts: Verdicts, parent: Rows, longest: int) ->
     if TARGET in judging:
         rows[TARGET] = _mask(replies, len(parent))
     if CONTEXT in judging:
-        turns = threads.walk(threads.cut(parent, verdicts.context == 0), replies, longest)[:, :-1]
-        rows[CONTEXT] = _mask(turns[turns != NOBODY], len(parent))
+        rows[CONTEXT] = turns_before(replies, threads.cut(parent, verdicts.context == 0), longest)
     return rows
+
+
+def turns_before(replies: Rows, parent: Rows, longest: int) -> NDArray[np.bool_]:
+    """The posts that stand before one of the replies, in a conversation of so many turns at most.
+
+    Step by step up from all replies at once: a post that was reached before was reached by fewer steps, so nothing is new above it.
+    """
+    reached = np.zeros(len(parent), np.bool_)
+    last = replies
+    for _ in range(longest - 1):
+        last = np.unique(parent[last])
+        last = last[last != NOBODY]
+        last = last[~reached[last]]
+        if not len(last):
+            break
+        reached[last] = True
+    return reached
 
 
 def longest(chosen: Filter) -> int:

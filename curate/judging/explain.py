@@ -11,13 +11,13 @@ import polars as pl
 
 from curate import store, threads
 from curate.engine import Progress, silent
-from curate.judge import try_filter
 from curate.judging.bucket import longest, rows_for, with_measures
+from curate.judging.judge import try_filter
 from curate.manifest import report_of, stage_of
 from filters import facts
 from filters.catalogue import RULES, TRANSFORMS, Filter, build_filter
 from filters.duplicates import Copies
-from filters.rule import CONTEXT, NOBODY, TARGET, Judges, Phase, Rule
+from filters.rule import CONTEXT, NOBODY, TARGET, Judges, Phase, Rule, RuleError
 from filters.verdicts import Verdicts
 
 KEEPS, DROPS, NOT_ASKED = "keeps", "drops", "not asked"
@@ -30,7 +30,13 @@ def chosen_by(judged: Path) -> Filter:
         UserError: the folder holds something else.
     """
     settings = report_of(judged, "judged")["rules"]
-    return build_filter({name: settings.get(name, False) for name in (*TRANSFORMS, *RULES)})
+    named = {name: settings.get(name, False) for name in (*TRANSFORMS, *RULES)}
+    try:
+        return build_filter(named)
+    except RuleError:
+        # A checkpoint that is not there any more is not asked either: what it said stands in the folder.
+        scorer = f"transformers:{settings.get('toxicity', {}).get('scorer')}"
+        return build_filter({**named, "toxicity": {**settings.get("toxicity", {}), "scorer": scorer}})
 
 
 def explain(folder: Path, post_id: str, chosen: Filter, scores: Path, progress: Progress = silent) -> dict[str, Any] | None:
@@ -58,6 +64,8 @@ def explain(folder: Path, post_id: str, chosen: Filter, scores: Path, progress: 
             if _holds(judged, post_id):
                 buckets.append(judged)
 
+        # Facts of the run go by the authors' own names.
+        chosen = Filter(tuple(transform for transform in chosen.transforms if not transform.last), chosen.rules)
         try_filter(folder, chosen, scores, keep, progress)
     if not buckets:
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,11 @@ class Passes:
     progress: Progress
     sink: Sink
     _known: list[facts.Facts] = field(default_factory=list, init=False)
+    _columns: dict[str, pl.DataType] = field(default_factory=dict, init=False)
 
-    @property
+    @cached_property
     def buckets(self) -> list[int]:
-        """The buckets of the store."""
+        """The buckets of the store, as they were when the work began."""
         return store.bucket_numbers(self.posts)
 
     @property
@@ -106,17 +108,15 @@ class Passes:
 
     def _finish(self, folder: Path, bucket: int) -> dict[str, Any]:
         judged = pl.read_parquet(_file(folder, "judged", bucket))
-        judged = judged.with_columns(
-            pl.lit(None, kind).alias(name) for name, kind in self._found_anywhere(folder).items() if name not in judged
-        )
+        if not self._columns:
+            # A model that was asked about nothing in this bucket may have spoken in another.
+            for other in self.buckets:
+                self._columns.update(pl.read_parquet_schema(_file(folder, "judged", other)))
+        judged = judged.with_columns(pl.lit(None, kind).alias(name) for name, kind in self._columns.items() if name not in judged)
         target, context = (judged[name].to_numpy().copy() for name in MASKS)
         chosen = pl.read_parquet(_file(folder, "selected", bucket)) if self._on_the_run() else None
         standing = chosen["row"].to_numpy() if chosen is not None else np.empty(0, np.int64)
         return self._hand_on(folder, bucket, judged.drop(MASKS), Verdicts(self.chosen.rules, target, context), standing, chosen)
-
-    def _found_anywhere(self, folder: Path) -> dict[str, pl.DataType]:
-        """The columns of all buckets: a model that was asked about nothing in one of them may have spoken in another."""
-        return {name: kind for other in self.buckets for name, kind in pl.read_parquet_schema(_file(folder, "judged", other)).items()}
 
     def _hand_on(
         self, folder: Path, bucket: int, posts: pl.DataFrame, verdicts: Verdicts, standing: np.ndarray, chosen: pl.DataFrame | None
@@ -153,7 +153,7 @@ def total(counts: Sequence[Mapping[str, Any] | None], chosen: Filter) -> funnel.
     return whole
 
 
-def tidy(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Removes what the passes left for each other."""
     for kind in ("survey", "judged", "standing", "selected"):
         for left in folder.glob(f".{kind}-*.parquet"):

@@ -7,7 +7,8 @@ import polars as pl
 
 from curate import store
 from curate.engine import Progress, silent
-from curate.judge import try_filter
+from curate.judging.explain import chosen_by
+from curate.judging.judge import try_filter
 from curate.manifest import stage_of
 from filters.catalogue import Filter
 from filters.hashing import stable_hash
@@ -33,7 +34,10 @@ def explain_thresholds(folder: Path, chosen: Filter, scores: Path, progress: Pro
         UserError: the folder holds neither.
         RuleError: the filter has no toxicity rule, or nothing was scored.
     """
-    if RULE not in {rule.name() for rule in chosen.rules}:
+    is_judged = stage_of(folder) == "judged"
+    if RULE not in {rule.name() for rule in (chosen_by(folder) if is_judged else chosen).rules}:
+        if is_judged:
+            raise RuleError(f"{folder}: was judged without {RULE}, so nothing was scored; give the folder of posts")
         raise RuleError(f"{RULE}: is left out, so there is no threshold to explain; set {RULE} = true or name a scorer")
     found: list[pl.DataFrame] = []
 
@@ -44,7 +48,7 @@ def explain_thresholds(folder: Path, chosen: Filter, scores: Path, progress: Pro
             scored = judged.select("id", "text").hstack(labels.select(known)).filter(pl.any_horizontal(pl.col(known).is_not_null()))
             found.append(scored)
 
-    if stage_of(folder) == "judged":
+    if is_judged:
         for bucket in store.bucket_numbers(folder):
             take(store.read_bucket(folder, bucket))
     else:

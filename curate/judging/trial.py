@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.engine import Progress, silent
 from curate.files import write_parquet
-from curate.judge import try_filter
+from curate.judging.judge import try_filter
 from filters.catalogue import Filter
 from filters.funnel import Funnel
 from filters.hashing import stable_hash

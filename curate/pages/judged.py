@@ -23,26 +23,32 @@ REPORT = "report.html"
 _NO_POSTS = pl.DataFrame(schema={"key": pl.Null, **dict.fromkeys(OUTCOMES, pl.Int64)})
 
 
-def filter_page(judged: Path, name: str) -> str:
+def filter_page(judged: Path, name: str, report: Mapping[str, Any] | None = None) -> str:
     """The page of a folder of judged posts.
+
+    Args:
+        report: what the stage reports, where it is not finished yet.
 
     Raises:
         UserError: the folder is none of judged posts.
     """
     head = [f"<h1>{for_page(name)}</h1>", f'<p class="dim">What Lorum {escape(__version__)} made of every post, and why.</p>']
-    return page(f"{name} — judged by Lorum", [*head, *judged_sections(judged)])
+    return page(f"{name} — judged by Lorum", [*head, *judged_sections(judged, report)])
 
 
-def judged_sections(judged: Path) -> list[str]:
+def judged_sections(judged: Path, report: Mapping[str, Any] | None = None) -> list[str]:
     """The sections on judged posts, as HTML: what became of them, the rules, how they are spread, and examples.
 
     Reads the folder bucket by bucket; what is kept of one are counts by key (authors are the most of them, 16 bytes and three counts
     each) and at most twenty posts a rule.
 
+    Args:
+        report: what the stage reports, where it is not finished yet.
+
     Raises:
         UserError: the folder is none of judged posts.
     """
-    report = report_of(judged, "judged")
+    report = report or report_of(judged, "judged")
     rules = drawing.Rules.of(report)
     spread: tallies.Tallies = dict.fromkeys(("scores", "lengths", "months", "communities", "authors"), _NO_POSTS)
     examples = pl.DataFrame()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from filters.cleaning import without_quotes
+
 COLUMNS = ("urls", "only_links")
 
 _ADDRESS = r"(?i:https?://|\bwww\.)[^\s<>\[\]()]+(?:\([^\s<>()]*\)[^\s<>\[\]()]*)*"  # brackets in pairs, as in Wikipedia's
@@ -18,12 +20,6 @@ NO_PROSE = rf"!\[[^\[\]]*{_BRACKET}|{_BRACKET}|{_ADDRESS}|{_IMAGE}"
 
 LINK = rf"!?\[[^\[\]]*{_BRACKET}|{_ADDRESS}|{_IMAGE}"
 """Images, addresses and Markdown links whole."""
-
-QUOTE = r"(?m)^[ \t]{0,3}>[> \t]*[^!>\s]"
-"""A quoted line as far as its first letter; `>!` begins a hidden one, which is the author's own."""
-
-LINE = r"(?m)^[ \t]*(?:>[> \t]*)?[^>\s]"
-"""The same of any line with text."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +56,6 @@ class Links:
 
 
 def quoted(texts: pl.Series) -> pl.Series:
-    """The column `quoted` of texts without null: the share of their lines, blank ones left out, that quote."""
-    having = texts.str.contains(">", literal=True).arg_true()
-    some = texts[having]
-    shares = (some.str.count_matches(QUOTE) / some.str.count_matches(LINE).clip(1)).cast(pl.Float32)
-    return pl.zeros(len(texts), pl.Float32, eager=True).scatter(having, shares).alias("quoted")
+    """The column `quoted` of texts without null: the share of their lines that the transform `quotes` would strip."""
+    quotes = without_quotes(texts)
+    return pl.zeros(len(texts), pl.Float32, eager=True).scatter(quotes["row"], quotes["share"]).alias("quoted")

@@ -15,7 +15,7 @@ MEASURES: dict[str, str] = {
     "symbols": "share of the characters that are neither letters, digits, white space, emoji nor common punctuation, 0 to 1",
     "urls": "share of the characters that are web addresses, Markdown links or images, 0 to 1",
     "only_links": "whether nothing but web addresses, links or images stands in the text",
-    "quoted": "share of the lines with text that quote another post, 0 to 1",
+    "quoted": "share of the lines with text that quote another post, 0 to 1; 0 where all do, since most who write so mean their own words",
     "repeated_words": "times that a word stands in a row, at most",
     "repeated_phrases": "share of the three words in a row that stood in the text before, 0 to 1",
 }

@@ -3,16 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from filters.hashing import FIRST_BYTES, Hashes, eights
+
 COLUMNS = ("repeated_words", "repeated_phrases")
 
 PHRASE = 3
 """Words of a phrase."""
 
 Places = NDArray[np.int64]
-Keys = NDArray[np.uint64]
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # 2**64 by the golden ratio, and odd: Fibonacci hashing
-_FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
 _ROW_BITS = np.uint64(20)
 
 
@@ -29,12 +29,12 @@ def repeats(text: NDArray[np.uint8], starts: Places, ends: Places, words: Places
     return {"repeated_words": _longest_runs(keys, rows, words), "repeated_phrases": _said_before(keys, rows, words)}
 
 
-def _keys(text: NDArray[np.uint8], starts: Places, ends: Places, rows: Keys) -> Keys:
+def _keys(text: NDArray[np.uint8], starts: Places, ends: Places, rows: Hashes) -> Hashes:
     """A number for each word, the same for the same word of the same text: from its first and last eight bytes and its length."""
-    eight = np.ndarray((text.size + 1,), "<u8", np.concatenate((text, np.zeros(8, np.uint8))), strides=(1,))
+    eight = eights(text)
     lengths = ends - starts
-    keys: Keys = eight[starts]
-    keys &= _FIRST_BYTES.take(lengths, mode="clip")
+    keys: Hashes = eight[starts]
+    keys &= FIRST_BYTES.take(lengths, mode="clip")
     long = np.flatnonzero(lengths > 8)
     keys[long] = keys[long] * _FACTOR ^ eight[ends[long] - 8]
     keys += (rows << np.uint64(32)) + lengths.view(np.uint64)
@@ -42,7 +42,7 @@ def _keys(text: NDArray[np.uint8], starts: Places, ends: Places, rows: Keys) -> 
     return keys
 
 
-def _longest_runs(keys: Keys, rows: Keys, words: Places) -> NDArray[np.uint32]:
+def _longest_runs(keys: Hashes, rows: Hashes, words: Places) -> NDArray[np.uint32]:
     """How often a word stands in a row, at most: 1 where none follows itself, 0 without words."""
     longest = np.minimum(words, 1).astype(np.uint32)
     again = np.flatnonzero(keys[1:] == keys[:-1])
@@ -51,7 +51,7 @@ def _longest_runs(keys: Keys, rows: Keys, words: Places) -> NDArray[np.uint32]:
     return longest
 
 
-def _said_before(keys: Keys, rows: Keys, words: Places) -> NDArray[np.float32]:
+def _said_before(keys: Hashes, rows: Hashes, words: Places) -> NDArray[np.float32]:
     """The share of a text's phrases that it said before; 0 where it has fewer words than a phrase."""
     last = max(keys.size - PHRASE + 1, 0)
     phrases = keys[:last].copy()

@@ -95,14 +95,21 @@ def _letters(raw: Bytes) -> Letters:
             of_kind = (kinds & bit) != 0
             _set(mask, leads[of_kind], lengths[of_kind], True)
         marks, of_marks = leads[kinds == MARK | WORD], lengths[kinds == MARK | WORD]
-        while (loose := word[marks] & ~word[marks - 1]).any():  # marks on letters that stand alone begin no word
-            _set(word, marks[loose], of_marks[loose], False)
+        loose = ~word[_row_of(marks, of_marks) - 1]  # marks on letters that stand alone, or on nothing, begin no word
+        _set(word, marks[loose], of_marks[loose], False)
         symbols, alone = np.sort(np.concatenate((symbols, leads[kinds == SYMBOL]))), leads[kinds == ALONE]
         curly = leads[kinds == APOSTROPHE]
         inside = curly[word[curly - 1] & word[curly + 3]]
         word[inside] = word[inside + 1] = word[inside + 2] = True
     word[apostrophes] = word[apostrophes - 1] & word[apostrophes + 1]
     return Letters(raw, word, capital, small, symbols, alone)
+
+
+def _row_of(leads: Places, lengths: Bytes) -> Places:
+    """Where the unbroken row of characters begins in which each of those that begin at `leads` stands."""
+    begins = np.ones(leads.size, np.bool_)
+    begins[1:] = leads[1:] != leads[:-1] + lengths[:-1]
+    return leads[np.maximum.accumulate(np.where(begins, np.arange(leads.size), 0))]
 
 
 def _set(mask: Mask, leads: Places, lengths: Bytes, value: bool) -> None:

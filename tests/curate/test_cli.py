@@ -374,7 +374,15 @@ def test_bad_input_to_import_is_one_line_and_leaves_what_was_there(
         (["filter", "none", "--dry-run"], "none: is no folder that lorum made; give a folder of posts"),
         (["filter", "judged", "--try", "min_score=1"], "judged: holds judged posts, as `lorum filter` writes; give a folder of posts"),
         (["filter", "posts", "--try", "min_scor=1"], "unknown rule 'min_scor'; known: removed"),
-        (["filter", "judged", "--explain-threshold"], "toxicity: no reply stands in a conversation, so none was scored"),
+        (
+            ["filter", "judged", "--explain-threshold"],
+            "judged: was judged without toxicity, so nothing was scored; give the folder of posts",
+        ),
+        (
+            ["filter", "judged", "--explain", "t1_c1", "--set", "min_score=5"],
+            "judged holds judged posts, which are explained by what judged them: leave --recipe and --set out",
+        ),
+        (["filter", "posts", "--try", "min_score"], "--try min_score: expected key=value, as in train.max_steps=200"),
         (
             ["filter", "posts", "--set", "toxicity=false", "--explain-threshold"],
             "toxicity: is left out, so there is no threshold to explain",

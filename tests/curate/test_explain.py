@@ -9,8 +9,8 @@ import pytest
 
 from curate import store
 from curate.gather import import_files, import_table
-from curate.judge import judge_posts
 from curate.judging.explain import DROPS, KEEPS, NOT_ASKED, explain
+from curate.judging.judge import judge_posts
 from curate.judging.lines import explanation_lines
 from filters.catalogue import Filter, build_filter
 from filters.duplicates import Duplicates

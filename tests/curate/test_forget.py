@@ -23,7 +23,7 @@ from curate.forgetting.lists import check_id, read_list
 from curate.forgetting.plan import Removed
 from curate.gather import Gathered, import_files, import_table
 from curate.journal import JournalWriter, journal_folder, segments
-from curate.judge import judge_posts
+from curate.judging.judge import judge_posts
 from curate.manifest import made_by, report_of
 from curate.pages.judged import REPORT, filter_page
 from curate.samples import Sampled, make_samples

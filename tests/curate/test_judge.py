@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import hypothesis
+import numpy as np
 import polars as pl
 import pytest
 import xxhash
@@ -13,9 +14,13 @@ from hypothesis import strategies as st
 
 from curate import store
 from curate.gather import import_files
-from curate.judge import judge_posts, try_filter
+from curate.judging import judge as judging
+from curate.judging.bucket import turns_before
 from curate.judging.explain import chosen_by
+from curate.judging.judge import judge_posts, try_filter
+from curate.judging.passes import Passes
 from curate.manifest import report_of
+from curate.threads import walk
 from filters.catalogue import Filter, build_filter
 from filters.funnel import Funnel
 from filters.verdicts import REASONS
@@ -338,3 +343,62 @@ def test_judged_posts_say_by_what_they_were_judged(tmp_path: Path, comment: Make
     assert settings["recency"]["since"] == "2020-01-01"
     assert "toxicity" not in settings
     assert chosen_by(tmp_path / "judged") == chosen
+
+
+def test_the_page_comes_with_the_folder_or_not_at_all(
+    tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out, chosen = posts(*a_forum(comment, submission)), tmp_path / "judged", build_filter({"toxicity": False})
+
+    def without_page(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "filter_page", without_page)
+        with pytest.raises(KeyboardInterrupt):
+            judge_posts(source, out, chosen, tmp_path / "scores", page=True)
+    assert not out.exists()
+    judge_posts(source, out, chosen, tmp_path / "scores", page=True)
+    assert "Milord, the spoon pleads the fifth" in (out / "report.html").read_text()
+    judge_posts(source, tmp_path / "bare", chosen, tmp_path / "scores")
+    assert not (tmp_path / "bare" / "report.html").exists()
+
+
+def test_what_scorers_report_outlives_the_process(
+    tmp_path: Path, comment: Make, submission: Make, posts: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,
+    rows_per_bucket: Callable[[float], None],
+) -> None:  # fmt: skip
+    rows_per_bucket(10)
+    source, out, chosen = posts(*a_forum(comment, submission)), tmp_path / "judged", build_filter(RULES)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Passes, "_select", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            judge_posts(source, out, chosen, tmp_path / "scores")
+    judge_posts(source, out, chosen, tmp_path / "scores")
+    told = report_of(out, "judged")["scorers"]
+    assert list(told) == ["toxicity"]
+    judge_posts(source, tmp_path / "whole", chosen, tmp_path / "scores")
+    assert told == report_of(tmp_path / "whole", "judged")["scorers"]
+
+
+def test_a_folder_within_the_posts_is_refused(tmp_path: Path, comment: Make, posts: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="judged: lies in the folder of posts, which is replaced when more are imported"):
+        judge_posts(posts(comment("c1")), tmp_path / "posts" / "judged", Filter(), tmp_path / "scores")
+
+
+def test_turns_before_replies_are_found_in_chains_of_any_length_and_number() -> None:
+    chain = np.arange(-1, 9_999)
+    assert turns_before(np.arange(10_000), chain, 10**9).tolist() == [True] * 9_999 + [False]
+    assert np.flatnonzero(turns_before(np.array([9_999, 9_990]), chain, 4)).tolist() == [*range(9_987, 9_990), *range(9_996, 9_999)]
+
+
+@given(st.lists(st.integers(-1, 19), min_size=20, max_size=20), st.sets(st.integers(0, 19)), st.integers(2, 9))
+def test_turns_before_replies_are_those_of_their_chains(parents: list[int], chosen: set[int], longest: int) -> None:
+    parent = np.array([above if above < row else -1 for row, above in enumerate(parents)])
+    replies = np.array([row for row in sorted(chosen) if parent[row] >= 0], np.int64)
+    turns = walk(parent, replies, longest)[:, :-1]
+    assert set(np.flatnonzero(turns_before(replies, parent, longest))) == set(turns[turns >= 0].tolist())

@@ -9,7 +9,7 @@ import pytest
 
 from curate import store
 from curate.gather import import_files
-from curate.judge import judge_posts
+from curate.judging.judge import judge_posts
 from curate.samples import Sampled, make_samples
 from curate.splits import SPLITS
 from filters.catalogue import build_filter

@@ -9,7 +9,7 @@ import pytest
 
 from curate import store
 from curate.gather import import_files, import_table
-from curate.judge import judge_posts, try_filter
+from curate.judging.judge import judge_posts, try_filter
 from curate.judging.lines import default_of, rule_lines, shown, threshold_lines, trial_lines
 from curate.judging.thresholds import BORDERLINE, THRESHOLDS, explain_thresholds
 from curate.judging.trial import EXAMPLES, Trial, try_change
@@ -241,7 +241,7 @@ def test_where_nothing_was_scored_one_line_says_why(court: Callable[..., Path], 
     with pytest.raises(RuleError, match="toxicity: no reply stands in a conversation, so none was scored; loosen the rules before it"):
         explain_thresholds(source, build_filter({"min_score": 1000}), tmp_path / "scores")
     judge_posts(source, tmp_path / "judged", plain(), tmp_path / "scores")
-    with pytest.raises(RuleError, match="toxicity: no reply stands in a conversation"):
+    with pytest.raises(RuleError, match="judged: was judged without toxicity, so nothing was scored; give the folder of posts"):
         explain_thresholds(tmp_path / "judged", build_filter({}), tmp_path / "scores")
     with pytest.raises(UserError, match="none: is no folder that lorum made"):
         explain_thresholds(tmp_path / "none", build_filter({}), tmp_path / "scores")

@@ -88,6 +88,18 @@ def test_names_of_ones_own_forum_are_added_without_regard_to_case(target):
     assert target(rule, *authors) == ["bots", "bots", None, "bots"]
 
 
+def test_names_are_taken_as_those_of_authors_are(target):
+    rule = Bots(names=("u/Tally_Clerk", "/u/usher ", " gong"))
+    assert target(rule, *({"author": name} for name in ("tally_clerk", "Usher", "gong", "u"))) == ["bots", "bots", "bots", None]
+
+
+@pytest.mark.parametrize("name", ["", " ", "u/", "/u/ "])
+def test_an_empty_name_is_refused(name):
+    with pytest.raises(RuleError) as refused:
+        Bots(names=("usher", name))
+    assert str(refused.value) == "bots: a name in names is empty; leave it out"
+
+
 def test_an_author_whose_posts_mostly_begin_alike_is_a_bot_and_unknown_is_none(target, context):
     shares = [{"identical_share": share} for share in (1.0, 0.75, 0.7, 0.1, 0.0, None)]
     expected = ["bots", "bots", None, None, None, None]

@@ -40,10 +40,18 @@ def test_at_the_same_time_the_id_decides_and_an_unknown_time_comes_last(verdicts
 
 
 def test_texts_without_a_word_are_unknown_and_pass(verdicts):
-    assert (
-        verdicts({"text": "?!"}, {"text": "?!"}, {"text": None}, {"text": None}, {"text": ""}, {"text": "> quoted"}) == [(None, None)] * 6
-    )
+    assert verdicts({"text": "?!"}, {"text": "?!"}, {"text": None}, {"text": None}, {"text": ""}, {"text": "> \n>"}) == [(None, None)] * 6
 
 
 def test_a_quote_is_not_what_the_author_says(verdicts):
     assert verdicts({"text": "> The kettle is warm.\n\nIs it?"}, {"text": "> The kettle is cold.\n\nIs it?"})[1] == ("duplicates", "t1_0")
+
+
+def test_what_only_looks_like_a_quote_is_what_the_author_says(verdicts):
+    alike = [
+        (">= 3 cups is right\nYes, I agree.", ">= 50 cups is wrong\nYes, I agree."),
+        ("Brew it so:\n```\n> pour tea\n```", "Brew it so:\n```\n> pour milk\n```"),
+        ("> The kettle is warm.", "> The kettle is cold."),
+    ]
+    for one, other in alike:
+        assert verdicts({"text": one}, {"text": other}) == [(None, None)] * 2

@@ -81,7 +81,17 @@ def test_a_share_in_buckets_is_never_more_than_the_share_of_the_whole_and_less_b
             assert found[author] is None
         else:
             assert share == pytest.approx(texts.value_counts()["count"].max() / len(texts))
+            assert found[author] >= share - (1 - share) / facts.SINGLES - 1e-6
             assert share - len(buckets) / len(texts) - 1e-6 <= found[author] <= share + 1e-6
+
+
+def test_a_beginning_that_stands_once_in_a_bucket_among_others_is_not_counted_there(posts):
+    forms = posts(*by("usher", *["Order in court!"] * 16))
+    few = posts(*by("usher", "Order in court!"), *different("usher", facts.SINGLES - 1))
+    many = posts(*by("usher", "Order in court!"), *different("usher", facts.SINGLES))
+    assert shares(forms, forms, few)["usher"] == pytest.approx(17 / 20)
+    assert shares(forms, forms, many)["usher"] == pytest.approx(16 / 21)
+    assert shares(forms, pl.concat([forms, many]))["usher"] == pytest.approx(17 / 21)
 
 
 @given(BUCKETS, st.integers(1, 6))
@@ -93,6 +103,9 @@ def test_a_run_that_is_merged_early_and_often_loses_no_post(posts, buckets, ofte
         merged = of(*tables)
     assert merged.shares.height == sum(count >= facts.FEWEST_POSTS for count in whole["author"].value_counts()["count"])
     assert merged.newest == of(whole).newest
+    exact = dict(of(whole).shares.rows())
+    for author, share in merged.shares.rows():
+        assert exact[author] - (1 - exact[author]) / facts.SINGLES - 1e-6 <= share <= exact[author] + 1e-6
 
 
 def test_the_newest_date_is_that_of_all_buckets_and_stands_in_every_row(posts):

@@ -95,6 +95,10 @@ def test_characters_are_counted_without_white_space_at_the_ends():
         ("茶 and 茶壶", 4),
         ("إبريق الشاي", 2),
         ("𝓴𝓮𝓽𝓽𝓵𝓮", 1),
+        ("\u0301", 0),
+        ("\u0301\u3099\u0301", 0),
+        ("茶\u0301\u3099\u0301", 1),
+        ("茶\u0301e\u0301\u3099\u0301x \u0301\u0301", 2),
         ("See https://example.org/a/b?c=d&e=f for it", 3),
         ("[the ruling](https://example.org/a)", 2),
     ],
@@ -192,6 +196,31 @@ def test_a_text_longer_than_a_slice_and_many_short_ones_are_measured_alike(monke
     monkeypatch.setattr(scanning, "SLICE", 64)
     assert measure(posts, MEASURES).equals(whole)
     assert whole["words"][500] == 15000
+
+
+def test_a_million_marks_are_measured_as_fast_as_letters():
+    marks = "\u0301" * 500_000
+    found = measure(pl.DataFrame({"text": [marks, f"cafe{marks}", f"茶{marks}", KETTLE]}), MEASURES)
+    assert found["words"].to_list() == [0, 1, 1, 10]
+    assert found["characters"].to_list() == [500_000, 500_004, 500_001, len(KETTLE)]
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("> so\nNo.", 0.5),
+        ("> so\n> so\n>\n\nNo.", 2 / 3),
+        ("> so", 0),
+        (">= 3 cups\nNo.", 0),
+        (">:(\nNo.", 0),
+        ("```\n> code\n```", 0),
+        (">!hidden!<\n> so", 0.5),
+        ("", 0),
+        (None, 0),
+    ],
+)
+def test_quoted_is_the_share_of_the_lines_that_would_be_stripped(text, share):
+    assert rounded("quoted", text, KETTLE) == [round(share, 3), 0]
 
 
 TEXTS = st.text(st.sampled_from("aAbZéÉßžŽ茶あกЧчéo019 \n\t\u2028.,!'’-^|🫖️\u200d♀\u0301x"), max_size=40)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from filters.near_duplicates import BANDS, LEAST_WORDS, MOST_SHINGLES, NearDuplicates, first_alike, sketch
 from filters.rule import RuleError
 from filters.selection import select, standing, wanted
-from filters.words import find_words
+from filters.tokens import tokenise
 
 TIME = datetime.datetime(2024, 5, 17, tzinfo=datetime.UTC)
 SPEECH = (
@@ -73,7 +73,7 @@ def test_long_texts_are_compared_by_a_sample_of_their_pairs(posts):
     words = [f"word{number}" for number in range(6_000)]
     texts = [" ".join(words), " ".join([*words[:5_900], "and", "more"]), " ".join(words[:3_000]), " ".join(words[2_000:])]
     assert originals(posts, texts, NearDuplicates()) == [None, 0, None, None]
-    parts = [sketch(found) for found in find_words(pl.Series(texts))]
+    parts = [sketch(found) for found in tokenise(pl.Series(texts))]
     assert pl.concat(parts)["shingles"].list.len().to_list() == [MOST_SHINGLES] * 4
 
 
@@ -116,7 +116,7 @@ def test_whatever_is_dropped_is_alike_and_whatever_is_alike_is_dropped(posts, da
 
 
 def test_sketches_are_a_row_for_each_text(posts):
-    (words,) = find_words(pl.Series(["short", SPEECH, None]))
+    (words,) = tokenise(pl.Series(["short", SPEECH, None]))
     found = sketch(words)
     assert found["bands"].is_null().to_list() == found["shingles"].is_null().to_list() == [True, False, True]
     assert found["bands"].dtype == pl.Array(pl.UInt32, BANDS)

@@ -97,6 +97,35 @@ def test_it_is_asked_for_and_made_last():
     assert Pseudonyms.last
 
 
+def test_a_profile_loses_its_owners_name_and_links_to_accounts_go(posts, key):
+    clerk = pseudonym(key, "reddit", "clerk")
+    places = ["u_Clerk", "u_clerk", "KettleCourt", None, f"u_{clerk}", "U_clerk", "court_u_clerk"]
+    links = [
+        "/r/u_clerk/comments/s1/my/",
+        "https://www.reddit.com/user/clerk/comments/s1/",
+        "https://example.org/u/clerk",
+        "/R/U_clerk",
+        None,
+        "/r/KettleCourt/comments/s1/on_you_u_see/",
+        "https://docs.example.org/document/u/0/d/1",
+    ]
+    before = posts(*({"community": community, "author": "Clerk"} for community in places)).with_columns(
+        source=pl.lit("reddit"), permalink=pl.Series(links), url=pl.Series(links)
+    )
+    after = Pseudonyms().apply(before)
+    assert after["community"].to_list() == [f"u_{clerk}", f"u_{clerk}", "KettleCourt", None, f"u_{clerk}", f"u_{clerk}", "court_u_clerk"]
+    assert set(after["author"]) == {clerk}
+    assert after["permalink"].to_list() == after["url"].to_list() == [None] * 5 + links[5:]
+    assert before["url"].to_list() == links
+    assert Pseudonyms().apply(after).equals(after)
+    assert Pseudonyms().apply(before.clear()).schema == before.schema
+
+
+def test_a_profile_of_an_author_who_is_gone_loses_the_name_too(posts, key):
+    after = Pseudonyms().apply(_table(posts, None).with_columns(community=pl.lit("u_clerk")))
+    assert after.select("community", "author").row(0) == (f"u_{pseudonym(key, 'reddit', 'clerk')}", None)
+
+
 # The key
 
 

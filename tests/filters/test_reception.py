@@ -32,6 +32,9 @@ def test_a_flag_drops_a_post_as_reply_and_as_context_and_unknown_passes(rule, fi
         "[ Removed by Reddit in response to a copyright notice. ]",
         "[ Removed by moderator ]",
         "[Deleted By User]",
+        "[removed]\n",
+        " [removed]",
+        "\r\n\u00a0[ deleted by user ]\t\n\n",
     ],
 )
 @pytest.mark.parametrize("removal", ["none", None])

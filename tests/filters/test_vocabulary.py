@@ -1,7 +1,8 @@
+import polars as pl
 import pytest
 
 from filters.rule import BOTH, NOBODY, TARGET, RuleError
-from filters.vocabulary import Words
+from filters.vocabulary import Words, find_words
 
 KETTLE = "The court finds the kettle warm."
 
@@ -41,6 +42,29 @@ def texts(*found):
         ("чай", "чайник", None),
         ("straße", "STRAßE", "words"),
         ("茶", "红茶壶", "words"),
+        ("tea", "some _tea_, please", "words"),
+        ("tea", "__tea__", "words"),
+        ("tea", "*_tea_*", "words"),
+        ("tea", "_tea_time_", None),
+        ("_tea_", "tea", "words"),
+        ("tea_time", "at _tea_time_", "words"),
+        ("warm kettle", "a _warm_ _kettle_", "words"),
+        ("don't panic", "Don’t panic!", "words"),
+        ("don't panic", "don't, panic", "words"),
+        ("don’t panic", "DON'T\nPANIC", "words"),
+        ("don't panic", "don't you panic", None),
+        ("don't panic", "_don't_ panic", "words"),
+        ("self-harm", "self‑harm", "words"),
+        ("self-harm", "self harm", None),
+        ("co-op shop", "the co-op, shop", "words"),
+        ("co-op sh*", "the co-op\u00a0shops", "words"),
+        ("café", "cafe\u0301", "words"),
+        ("cafe\u0301", "Café", "words"),
+        ("tea", "ＴＥＡ", "words"),
+        ("ＴＥＡ", "tea", "words"),
+        ("tea＊", "teapot", "words"),
+        ("tea", "Tea™", "words"),
+        ("μ", "µ", "words"),
         ("🫖", "hot🫖pot", "words"),
         ("tea", "", None),
         ("tea", None, None),
@@ -87,6 +111,12 @@ def test_thousands_of_words(target):
     assert target(Words(block=words), *texts("kettle4999", "kettle5000", "kettle", "KETTLE17!")) == ["words", None, None, "words"]
 
 
+def test_texts_are_not_changed(posts):
+    texts = pl.Series(["_TEA_", "Café’s", None])
+    assert find_words(texts, ("tea", "café's")).to_list() == [True, True, False]
+    assert texts.to_list() == ["_TEA_", "Café’s", None]
+
+
 def test_without_words_nobody_is_judged(target):
     assert Words().judging() == NOBODY
     assert Words(allow=("tea",)).judging() == TARGET
@@ -100,7 +130,9 @@ def test_no_posts(posts):
     assert judge(posts({}).clear(), [Words(block=("tea",), allow=("cake",))]).height == 0
 
 
-@pytest.mark.parametrize(("setting", "word"), [("block", ""), ("allow", " "), ("block", "*"), ("allow", " * ")])
+@pytest.mark.parametrize(
+    ("setting", "word"), [("block", ""), ("allow", " "), ("block", "*"), ("allow", " * "), ("block", "__"), ("allow", "_*")]
+)
 def test_words_that_would_be_everywhere_are_refused(setting, word):
     with pytest.raises(RuleError) as refused:
         Words(**{setting: ("tea", word)})

@@ -37,7 +37,7 @@ BEFORE_TRAINING = {
     "reading the second file": ("curate.gather", "take_in", 2),
     "writing the posts": ("curate.store", "write_parquet", 1),
     "swapping the posts in": ("curate.engine", "_swap", 1),
-    "scoring toxicity": ("curate.judge", "score_texts", 1),
+    "scoring toxicity": ("curate.judging.judge", "score_texts", 1),
     "selecting from the whole run": ("filters.selection", "select", 1),
     "swapping the judged posts in": ("curate.engine", "_swap", 2),
     "rendering": ("curate.samples", "render", 1),

@@ -3,16 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters import words as module
-from filters.words import find_words
+from filters import tokens as module
+from filters.cleaning import Quotes
+from filters.tokens import tokenise
 
 
 def keys(*texts):
-    return pl.concat([words.keys() for words in find_words(pl.Series(texts, dtype=pl.String))]).to_list()
+    return pl.concat([tokens.keys() for tokens in tokenise(pl.Series(texts, dtype=pl.String))]).to_list()
 
 
 def counts(*texts):
-    return pl.concat([words.counts() for words in find_words(pl.Series(texts, dtype=pl.String))]).to_list()
+    return pl.concat([tokens.counts() for tokens in tokenise(pl.Series(texts, dtype=pl.String))]).to_list()
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,8 @@ def counts(*texts):
         ("ｋｅｔｔｌｅ　ｃｏｕｒｔ", "kettle court"),
         ("a\u00a0kettle", "a kettle"),
         ("> the court is warm\n\nso it is", "So it is."),
-        ("  \t>quoted\nanswer", "answer"),
+        ("   >quoted\nanswer", "answer"),
+        ("> only a quote", "Only a quote."),
         ("ПРИГОВОР ВЫНЕСЕН", "приговор вынесен"),
     ],
 )
@@ -48,6 +50,9 @@ def test_case_punctuation_white_space_quotes_and_codes_of_a_letter_make_no_diffe
         ("x" * 100, "x" * 101),
         ("x" * 99 + "y", "x" * 99 + "z"),
         ("aaaaaaaab", "aaaaaaaac"),
+        (">= 3 cups is right\nI agree.", ">= 50 cups is wrong\nI agree."),
+        (">:( such cold kettles\nI agree.", "I agree."),
+        ("```\n> pour tea\n```", "```\n> pour milk\n```"),
     ],
 )
 def test_other_words_make_a_difference(one, other):
@@ -56,7 +61,7 @@ def test_other_words_make_a_difference(one, other):
 
 
 def test_a_text_without_a_word_has_no_key():
-    assert keys(None, "", " \r\n", "?!... —", "> only a quote", "a") == [None] * 5 + keys("A")
+    assert keys(None, "", " \r\n", "?!... —", "> \n>", "a") == [None] * 5 + keys("A")
 
 
 def test_words_are_counted():
@@ -75,7 +80,7 @@ def test_texts_are_looked_at_a_few_megabytes_at_a_time_with_the_same_result(monk
     texts = ["The kettle is warm.", None, "x" * 50, "", "the kettle is WARM", "ünter " * 20]
     whole = keys(*texts)
     monkeypatch.setattr(module, "BYTES_AT_ONCE", 30)
-    assert len(list(find_words(pl.Series(texts)))) > 1
+    assert len(list(tokenise(pl.Series(texts)))) > 1
     assert keys(*texts) == whole
     assert counts(*texts) == [4, 0, 1, 0, 4, 20]
 
@@ -87,3 +92,12 @@ def test_texts_have_the_same_key_exactly_where_their_words_are_the_same(texts):
         for others, other in zip(texts, found, strict=True):
             assert (key == other) == ([word.lower() for word in words] == [word.lower() for word in others])
     assert counts(*(", ".join(words) for words in texts)) == [len(words) for words in texts]
+
+
+def test_quotes_are_those_that_the_transform_takes_out(posts):
+    texts = ["> so\n\nNo.", "> so", "> > so\n>!no!<", ">= 3\n> so\nNo.", "```\n> in code\n```\n> so", "No.\n\t> so", None]
+    before = pl.Series(texts)
+    (raw,), (stripped,) = tokenise(before), tokenise(Quotes().apply(posts(*({"text": text} for text in texts)))["text"])
+    assert raw.keys().equals(stripped.keys())
+    assert raw.counts().to_list() == [1, 1, 3, 3, 5, 3, 0]
+    assert before.to_list() == texts

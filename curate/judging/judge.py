@@ -10,17 +10,22 @@ import polars as pl
 
 from curate import store
 from curate.engine import Progress, run_stage, silent
-from curate.files import write_json, write_parquet
-from curate.judging.passes import Passes, Sink, tidy, total
+from curate.files import read_json, write_json, write_parquet, write_text
+from curate.judging.passes import Passes, Sink, clear, total
 from curate.manifest import fingerprint, made_by, report_of
+from curate.pages.judged import REPORT, filter_page
 from filters.catalogue import Filter
 from filters.funnel import Funnel
 from filters.rule import Rule, TextRule
 from filters.scorers.scorer import Sampling, Scorer
 from filters.scores import score_texts
 from filters.toxicity import Toxicity
+from formats.errors import UserError
 
 FUNNEL = "funnel.json"
+
+_REPORTS = ".scorers.json"
+"""What scorers said of their work so far, in the folder of unfinished work: another process may finish it."""
 
 Scorers = dict[str, "Future[Scorer]"]
 """By the name of a rule, the model that says of texts what it judges by."""
@@ -40,19 +45,29 @@ def scorers_in_background(chosen: Filter, scores: Path) -> Scorers:
 
 
 def judge_posts(
-    posts: Path, out: Path, chosen: Filter, scores: Path, progress: Progress = silent, scorers: Scorers | None = None
+    posts: Path,
+    out: Path,
+    chosen: Filter,
+    scores: Path,
+    progress: Progress = silent,
+    scorers: Scorers | None = None,
+    *,
+    page: bool = False,
 ) -> Funnel:
     """Writes the posts of a store with their verdicts to `out`, in the same buckets, and `funnel.json`.
 
     Args:
         scores: the folder in which the scores of models are kept, by the hash of the text, for this run and others.
         scorers: what `scorers_in_background` began to load; loaded here where it is missing.
+        page: whether `out` gets a report as a page; that of a run has the same in it.
 
     Raises:
-        UserError: `posts` is no store of posts.
+        UserError: `posts` is no store of posts, or `out` lies in it.
         RuleError: a rule's model cannot be loaded.
     """
     report_of(posts, "posts")
+    if out.resolve().is_relative_to(posts.resolve()) and out.resolve() != posts.resolve():
+        raise UserError(f"{out}: lies in the folder of posts, which is replaced when more are imported; name a folder beside it")
     scoring = _Scoring(chosen, scores, progress, scorers)
 
     def write(folder: Path, bucket: int, judged: pl.DataFrame) -> None:
@@ -61,12 +76,19 @@ def judge_posts(
     passes = Passes(posts, chosen, scoring, progress, write)
 
     def work(folder: Path, number: int, item: str) -> dict[str, Any] | None:
-        return passes.work(folder, item)
+        done = passes.work(folder, item)
+        if reports := scoring.reports():
+            write_json(reports, folder / _REPORTS)
+        return done
 
     def finish(folder: Path, counts: list[dict[str, Any] | None]) -> dict[str, Any]:
-        tidy(folder)
-        report = {**total(counts, chosen).to_dict(), "rules": chosen.settings(), "scorers": scoring.reports()}
+        scorers = read_json(folder / _REPORTS) or read_json(folder / FUNNEL).get("scorers", {})
+        report = {**total(counts, chosen).to_dict(), "rules": chosen.settings(), "scorers": scorers}
         write_json(report, folder / FUNNEL)
+        if page:
+            write_text(filter_page(folder, out.resolve().name, report), folder / REPORT)
+        clear(folder)
+        (folder / _REPORTS).unlink(missing_ok=True)
         return report
 
     beyond = [transform.prepare() for transform in chosen.transforms]
@@ -76,10 +98,11 @@ def judge_posts(
     return Funnel.from_report(run_stage("judged", out, made_from, passes.items, work, finish, layout))
 
 
-def _checkpoint(scorer: str) -> tuple[int, int] | None:
-    """Size and time of the file behind a scorer, where it is one: another file of the same name is another scorer."""
+def _checkpoint(scorer: str) -> list[tuple[str, int, int]]:
+    """Size and time of the files behind a scorer, where it has any: other files of the same names are another scorer."""
     path = Path(scorer.partition(":")[2])
-    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
+    files = sorted(path.glob("*")) if path.is_dir() and path != Path() else [path]
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
 
 def try_filter(

@@ -1,6 +1,6 @@
 """The words of texts as numbers: case, punctuation, white space and the many codes of one letter make no difference."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,22 +9,22 @@ import polars as pl
 import xxhash
 from numpy.typing import NDArray
 
-from filters.hashing import Hashes, mix
+from filters.cleaning import without_quotes
+from filters.folding import beyond_ascii, change, folded
+from filters.hashing import FIRST_BYTES, Hashes, eights, mix
 
 BYTES_AT_ONCE = 4 << 20
 """Of text: about forty times as much is in memory while its words are found."""
 
 _CHUNK = 8
 _LONG = 64
-_FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(_CHUNK + 1)], np.uint64)
 _SPACE = ord(" ")
-_QUOTE = r"(?m)^[ \t]{0,3}>(?:[^!\n].*)?$"
 _PUNCTUATION = r"[^\P{P}\x00-\x7f]|\s"
 _TYPOGRAPHY = "‘’‚“”„«»‹›–—―…•·¡¿"
 
 
 @dataclass(frozen=True)
-class Words:
+class Tokens:
     """The words of some texts. Text `i` has the hashes `hashes[bounds[i]:bounds[i + 1]]`, in their order."""
 
     hashes: Hashes
@@ -41,38 +41,29 @@ class Words:
         return pl.Series(np.diff(self.bounds), dtype=pl.UInt32)
 
 
-def find_words(texts: pl.Series) -> Iterator[Words]:
+def tokenise(texts: pl.Series) -> Iterator[Tokens]:
     """The words of texts, for some megabytes of texts at a time, in order; a null text has none.
 
-    Texts are compared in Unicode's form NFKC and in lower case; what is neither white space nor punctuation belongs to a word. Lines that
-    quote (`> ...`) are left out: they are what somebody else said.
+    Texts are compared in Unicode's form NFKC and in lower case; what is neither white space nor punctuation belongs to a word. Quotes are
+    left out as the transform `quotes` does it: where it was made, there are none.
     """
-    texts = _where(texts.fill_null(""), lambda text: text.str.contains(">", literal=True), lambda text: text.str.replace_all(_QUOTE, ""))
+    quotes = without_quotes(texts)
+    texts = texts.fill_null("").scatter(quotes["row"], quotes["text"])
     size = texts.str.len_bytes().cast(pl.UInt64).cum_sum()
     start = 0
     if texts.is_empty():
-        yield Words(np.zeros(0, np.uint64), np.zeros(1, np.int64))
+        yield Tokens(np.zeros(0, np.uint64), np.zeros(1, np.int64))
     while start < len(texts):
         before = size[start - 1] if start else 0
         end = max(start + 1, int(size.search_sorted(before + BYTES_AT_ONCE, "right")))
-        yield _words(_plain(texts[start:end]))
+        yield _tokens(_plain(texts[start:end]))
         start = end
 
 
 def _plain(texts: pl.Series) -> pl.Series:
-    """The texts with what only Unicode knows made plain; what is ASCII is left to the table of bytes, which is many times faster."""
-    texts = _where(texts, _beyond_ascii, lambda text: text.str.replace_many(list(_TYPOGRAPHY), [" "] * len(_TYPOGRAPHY)))
-    return _where(texts, _beyond_ascii, lambda text: text.str.normalize("NFKC").str.to_lowercase().str.replace_all(_PUNCTUATION, " "))
-
-
-def _beyond_ascii(texts: pl.Series) -> pl.Series:
-    return texts.str.len_bytes() != texts.str.len_chars()
-
-
-def _where(texts: pl.Series, chosen: Callable[[pl.Series], pl.Series], change: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The texts, the chosen ones changed."""
-    rows = chosen(texts).arg_true()
-    return texts.scatter(rows, change(texts.gather(rows))) if len(rows) else texts
+    """The texts, those beyond ASCII folded; what is ASCII is left to the table of bytes, which is many times faster."""
+    texts = change(texts, beyond_ascii, lambda some: some.str.replace_many(list(_TYPOGRAPHY), [" "] * len(_TYPOGRAPHY)))
+    return change(folded(texts), beyond_ascii, lambda some: some.str.replace_all(_PUNCTUATION, " "))
 
 
 def _table() -> NDArray[np.uint8]:
@@ -88,25 +79,25 @@ def _table() -> NDArray[np.uint8]:
 _TABLE = _table()
 
 
-def _words(texts: pl.Series) -> Words:
+def _tokens(texts: pl.Series) -> Tokens:
     """Finds the words in the bytes of all texts at once."""
     _, offsets, joined = (texts + " ").to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
     text_ends = np.frombuffer(offsets, np.int64)[: len(texts) + 1]
-    letters = np.concatenate([_TABLE[np.frombuffer(joined, np.uint8)[: text_ends[-1]]], np.full(_CHUNK, _SPACE, np.uint8)])
+    letters = _TABLE[np.frombuffer(joined, np.uint8)[: text_ends[-1]]]
     edges = np.flatnonzero(np.diff(letters != _SPACE, prepend=False))
     starts, ends = edges[::2], edges[1::2]
-    return Words(_hashes(letters, starts, ends), np.searchsorted(starts, text_ends))
+    return Tokens(_hashes(letters, starts, ends), np.searchsorted(starts, text_ends))
 
 
 def _hashes(letters: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Hashes:
     """A hash of each word: of its bytes, eight at a time, of all words at once; of the few long ones one after another."""
-    chunks = np.ndarray((len(letters) - _CHUNK + 1,), "<u8", letters, strides=(1,))
+    chunks = eights(letters)
     hashes = (ends - starts).astype(np.uint64)
     rows = np.arange(len(starts))
     for first in range(0, _LONG, _CHUNK):
         left = ends[rows] - starts[rows] - first
         rows, left = rows[left > 0], left[left > 0]
-        hashes[rows] = mix(hashes[rows] ^ (chunks[starts[rows] + first] & _FIRST_BYTES[np.minimum(left, _CHUNK)]))
+        hashes[rows] = mix(hashes[rows] ^ (chunks[starts[rows] + first] & FIRST_BYTES[np.minimum(left, _CHUNK)]))
     for row in np.flatnonzero(ends - starts > _LONG):
         hashes[row] = xxhash.xxh3_64_intdigest(letters[starts[row] : ends[row]].tobytes())
     return hashes
