@@ -4,6 +4,8 @@ python docs/make_filters.py
 """
 
 import inspect
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +15,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # where `docs` is found when this is run as a script
 
-from curate.gather import import_files  # noqa: E402
 from curate.judging.lines import default_of, shown  # noqa: E402
 from docs.commands import Scene, Scenes, with_outputs  # noqa: E402
 from docs.sources_scenes import SAMPLE_DATA  # noqa: E402
@@ -28,8 +29,13 @@ PAGE = HERE / "filters.md"
 
 @contextmanager
 def sample_forum(folder: Path) -> Iterator[Scene]:
-    """The posts of the sample forum, imported."""
-    import_files(sorted(map(str, SAMPLE_DATA.glob("*.zst"))), folder / "work" / "posts")
+    """The posts of the sample forum, imported from where its dumps lie."""
+    work = folder / "work"
+    for dump in SAMPLE_DATA.glob("*.zst"):
+        shutil.copy(dump, work)
+    dumps = sorted(path.name for path in work.glob("*.zst"))
+    lorum = Path(sys.executable).with_name("lorum")
+    subprocess.run([lorum, "import", *dumps, "--out", "posts", "--quiet"], cwd=work, check=True, capture_output=True)
     yield Scene()
 
 

@@ -67,10 +67,11 @@ def filter_command(
         raise click.UsageError(f"Give one of {', '.join(modes)}{f', not {named[0]} and {named[1]}' if named else ''}.")
     from curate.manifest import stage_of
     from filters.catalogue import build_filter
+    from formats.errors import UserError
     from train.cache import cache_folder
 
     if (recipe or changes) and (explain or explain_threshold) and stage_of(posts) == "judged":
-        raise click.UsageError(f"{posts} holds judged posts, which are explained by what judged them: leave --recipe and --set out.")
+        raise UserError(f"{posts}: holds judged posts, which are explained by what judged them; leave --recipe and --set out")
     settings, scores = _settings(recipe, changes), cache_folder() / "scores"
     chosen = build_filter(settings)
     with Reporter(quiet) as progress:

@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from curate import store
+from curate.gather import import_files
 
 hypothesis.settings.register_profile("lorum", deadline=None)
 hypothesis.settings.load_profile("lorum")
@@ -95,6 +96,17 @@ def dump(tmp_path: Path, lines: Callable[..., bytes]) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def posts(tmp_path: Path, dump: Callable[..., Path]) -> Callable[..., Path]:
+    """A store of these records."""
+
+    def make(*records: Record, name: str = "posts") -> Path:
+        import_files([dump(*records, name=f"{name}.ndjson")], tmp_path / name)
+        return tmp_path / name
+
+    return make
 
 
 @pytest.fixture

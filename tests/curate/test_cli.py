@@ -380,7 +380,7 @@ def test_bad_input_to_import_is_one_line_and_leaves_what_was_there(
         ),
         (
             ["filter", "judged", "--explain", "t1_c1", "--set", "min_score=5"],
-            "judged holds judged posts, which are explained by what judged them: leave --recipe and --set out",
+            "judged: holds judged posts, which are explained by what judged them; leave --recipe and --set out",
         ),
         (["filter", "posts", "--try", "min_score"], "--try min_score: expected key=value, as in train.max_steps=200"),
         (

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from curate import store
-from curate.gather import import_files, import_table
+from curate.gather import import_table
 from curate.judging.explain import DROPS, KEEPS, NOT_ASKED, explain
 from curate.judging.judge import judge_posts
 from curate.judging.lines import explanation_lines
@@ -29,17 +29,6 @@ SETTINGS: dict[str, Any] = {
     "sample": {"size": 5, "seed": 1},
 }
 CHOSEN = build_filter(SETTINGS)
-
-
-@pytest.fixture
-def posts(tmp_path: Path, dump: Callable[..., Path]) -> Callable[..., Path]:
-    """A store of these records."""
-
-    def make(*records: Record, name: str = "posts") -> Path:
-        import_files([dump(*records, name=f"{name}.ndjson")], tmp_path / name)
-        return tmp_path / name
-
-    return make
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from filters.scorers.scorer import labelled, schema_of
 from filters.scores import count_scores, hash_texts, score_texts
 from formats.errors import UserError
 from formats.template import load_template
+from tests.searched import files_with
 from tests.servers.reddit import CLIENT_ID, CLIENT_SECRET, serve
 from tests.servers.reddit_forum import Forum
 
@@ -76,19 +77,6 @@ def ids(folder: Path) -> list[str]:
 
 def sample_ids(folder: Path) -> dict[str, list[str]]:
     return {split: pl.read_parquet(folder / f"{split}.parquet")["id"].to_list() for split in SPLITS}
-
-
-def files_with(word: str, folder: Path) -> list[str]:
-    """The files under a folder in which a word stands, in Parquet too."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            text = path.read_bytes()
-            if path.suffix == ".parquet":
-                text += json.dumps(pl.read_parquet(path).to_dicts(), default=str).encode()
-            if word.encode() in text:
-                found.append(str(path.relative_to(folder)))
-    return found
 
 
 @pytest.fixture

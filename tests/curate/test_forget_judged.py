@@ -25,6 +25,7 @@ from filters.scorers.scorer import labelled, schema_of
 from filters.scores import count_scores, hash_texts, score_texts
 from formats.errors import UserError
 from formats.template import load_template
+from tests.searched import files_with
 
 Record = dict[str, Any]
 Make = Callable[..., Record]
@@ -67,19 +68,6 @@ def copies(judged: Path) -> dict[str, tuple[str | None, str | None]]:
 
 def learned(run: Path) -> list[str]:
     return sorted(pl.read_parquet(run / "samples" / "train.parquet")["id"])
-
-
-def files_with(word: str, folder: Path) -> list[str]:
-    """The files under a folder in which a word stands, in Parquet too."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            text = path.read_bytes()
-            if path.suffix == ".parquet":
-                text += json.dumps(pl.read_parquet(path).to_dicts(), default=str).encode()
-            if word.encode() in text:
-                found.append(str(path.relative_to(folder)))
-    return found
 
 
 @pytest.fixture

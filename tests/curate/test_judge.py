@@ -33,17 +33,6 @@ RUDE = "You are a worthless stupid idiot and a bloody moron, shut up."
 CIVIL = "The kettle pleads not guilty, and I believe it."
 
 
-@pytest.fixture
-def posts(tmp_path: Path, dump: Callable[..., Path]) -> Callable[..., Path]:
-    """A store of these records."""
-
-    def make(*records: Record, name: str = "posts") -> Path:
-        import_files([dump(*records, name=f"{name}.ndjson")], tmp_path / name)
-        return tmp_path / name
-
-    return make
-
-
 def verdicts(judged: Path) -> dict[str, tuple[str | None, str | None]]:
     """By id: why it is no target, why it is no context."""
     table = pl.concat(store.read_bucket(judged, bucket) for bucket in store.bucket_numbers(judged))

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from curate import store
-from curate.gather import import_files, import_table
+from curate.gather import import_table
 from curate.judging.judge import judge_posts, try_filter
 from curate.judging.lines import default_of, rule_lines, shown, threshold_lines, trial_lines
 from curate.judging.thresholds import BORDERLINE, THRESHOLDS, explain_thresholds
@@ -23,17 +23,6 @@ from formats.visible import HIDDEN
 Record = dict[str, Any]
 Make = Callable[..., Record]
 HOSTILE = "tea\x1b[2J\u202e\u200b\x07"
-
-
-@pytest.fixture
-def posts(tmp_path: Path, dump: Callable[..., Path]) -> Callable[..., Path]:
-    """A store of these records."""
-
-    def make(*records: Record, name: str = "posts") -> Path:
-        import_files([dump(*records, name=f"{name}.ndjson")], tmp_path / name)
-        return tmp_path / name
-
-    return make
 
 
 @pytest.fixture
