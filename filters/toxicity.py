@@ -28,9 +28,9 @@ LITE_DEFAULTS = {"toxicity": 0.8}
 class Toxicity(TextRule):
     """Drop posts that a model scores above a threshold on any label; the defaults keep rude humour and drop hatred.
 
-    `scorer` is `lite` (alt-profanity-check without plain swearing: small and fast, knows the label toxicity alone, and finds about half of
-    what is abusive: take a larger one where that matters); `detoxify:` with original, unbiased,
-    multilingual, original-small or unbiased-small (downloads the model once), or with the path of a checkpoint; or `transformers:` with
+    `scorer` is `lite` (alt-profanity-check without plain swearing: small and fast, knows the label toxicity alone, and finds about a third
+    of what is abusive: take a larger one where that matters); `detoxify:` with original, unbiased, multilingual, original-small or
+    unbiased-small (downloads the model once), or with the path of a checkpoint; or `transformers:` with
     any text-classification model, by its name on the Hub or as a folder. `thresholds` are for replies to learn; unless
     named, they are toxicity 0.9, severe_toxicity, threat, identity_attack and sexual_explicit 0.5, and for `lite` toxicity 0.8; one of
     them is changed by `toxicity.threat = 0.4`. `context_thresholds` are for the turns before a reply, which are not judged unless you name
