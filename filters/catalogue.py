@@ -19,7 +19,7 @@ from filters.privacy import Pii
 from filters.pseudonyms import Pseudonyms
 from filters.recency import Recency
 from filters.reception import Ads, Distinguished, MinScore, Nsfw, Quarantined, Removed, Settled, Stickied, UpvoteRatio
-from filters.rule import Rule, RuleError
+from filters.rule import Phase, Rule, RuleError
 from filters.sample import Sample
 from filters.toxicity import Toxicity
 from filters.transform import Transform
@@ -51,6 +51,10 @@ class Filter:
 
     transforms: tuple[Transform, ...] = ()
     rules: tuple[Rule, ...] = ()
+
+    def asked(self, phase: Phase) -> list[Rule]:
+        """The rules of a phase that judge anybody, in order."""
+        return [rule for rule in self.rules if rule.phase is phase and rule.judging()]
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """By the name of each transform and rule its settings, as `build_filter` takes them."""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from filters.rule import TARGET, Judges, Phase, Rule
 
@@ -21,6 +23,13 @@ class Copies(Rule):
 
     def keeps(self) -> pl.Expr:
         return self.original() == pl.col("place")
+
+
+def first_of_all(original: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The row that a copy of a copy goes back to, by the row that each goes back to by one step; its own, for a row that is no copy."""
+    while (original != original[original]).any():
+        original = original[original]
+    return original
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,7 @@ class Facts:
 
 def needed(rules: Iterable[Rule]) -> list[str]:
     """The facts that the rules of the first phase read, in the order of `FACTS`."""
-    first = [rule for rule in rules if rule.phase is Phase.POST]
-    read = {name for rule in first for keeps in (rule.keeps(), rule.keeps_context()) for name in keeps.meta.root_names()}
+    read = {name for rule in rules if rule.phase is Phase.POST for name in rule.reads()}
     return [name for name in FACTS if name in read]
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from rensa import RMinHash
 
-from filters.duplicates import Copies
+from filters.duplicates import Copies, first_of_all
 from filters.hashing import Hashes, mix
 from filters.numbers import Number, Whole
 from filters.rule import RuleError
@@ -96,9 +96,7 @@ def first_alike(bands: NDArray[np.uint32], shingles: pl.Series, threshold: float
             earlier, later = earlier[open_yet], later[open_yet]
             alike = texts.alike(earlier, later, threshold)
             original[later[alike]] = earlier[alike]
-    while (original != original[original]).any():
-        original = original[original]
-    return original
+    return first_of_all(original)
 
 
 @dataclass(frozen=True)

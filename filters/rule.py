@@ -80,6 +80,10 @@ class Rule:
         """The same for turns before a reply; where the rule makes no difference, the same expression."""
         return self.keeps()
 
+    def reads(self) -> set[str]:
+        """The columns that the rule looks at."""
+        return {name for keeps in (self.keeps(), self.keeps_context()) for name in keeps.meta.root_names()}
+
 
 @dataclass(frozen=True)
 class TextRule(Rule):

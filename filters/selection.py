@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from filters.duplicates import Copies
+from filters.duplicates import Copies, first_of_all
 from filters.hashing import stable_hash
 from filters.near_duplicates import SKETCH, sketch
 from filters.rule import NOBODY, Rule
@@ -40,7 +40,7 @@ _OF_A_NAME = {"thread": "thread_id", "author": "author", "community": "community
 
 def wanted(rules: Iterable[Rule]) -> list[str]:
     """The columns of the table that rules of the phase RUN ask for, `place` left out."""
-    asked = {name for rule in rules if rule.judging() is not NOBODY for name in rule.keeps().meta.root_names()}
+    asked = {name for rule in rules if rule.judging() is not NOBODY for name in rule.reads()}
     return [name for name in COLUMNS if name in _ALWAYS or (name in asked and name != "place")]
 
 
@@ -89,8 +89,7 @@ def select(parts: Sequence[pl.DataFrame], rules: Sequence[Rule]) -> pl.DataFrame
             keeps = _said(rule.keeps().fill_null(True), table, left)
         dropped_by[left[~keeps]] = number
         left = left[keeps]
-    while (original != original[original]).any():
-        original = original[original]
+    original = first_of_all(original)
     names = pl.Series("dropped_by", [*(rule.name() for rule in rules), None], dtype=pl.String)
     verdicts = pl.DataFrame({"dropped_by": names.gather(dropped_by), "row": np.arange(table.height), "original": original})
     copied = pl.when(pl.col("original") != pl.col("row")).then(pl.lit(table["id"]).gather("original"))

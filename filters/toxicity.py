@@ -148,11 +148,6 @@ class Toxicity(TextRule):
         return {label: min(target.get(label, 1.0), context.get(label, 1.0)) for label in {**target, **context}}
 
 
-def open_scorer(rule: Toxicity) -> Scorer:
-    """See `Toxicity.load`."""
-    return rule.load()
-
-
 def _within(thresholds: Mapping[str, float]) -> pl.Expr:
     scores = pl.col("toxicity").struct
     return pl.all_horizontal(pl.lit(True), *(scores.field(label).fill_null(0.0) <= threshold for label, threshold in thresholds.items()))

@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from filters.masks import MOST_NAMES, bit, names_of
+
 TEXTS = ("title", "text")
 """The columns that a person wrote."""
 
 RECORDED = (*TEXTS, "author")
 """The columns whose changes are recorded."""
-
-MOST_TRANSFORMS = 64
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,16 @@ def apply_transforms(posts: pl.DataFrame, transforms: Sequence[Transform]) -> pl
     The column `changed_by`, a list of strings, names the transforms that changed the title, the text or the author of a post, in their
     order; it is empty where none did. Names that already stand there stay, in front.
     """
-    if len(transforms) > MOST_TRANSFORMS:
-        raise ValueError(f"{len(transforms)} transforms; the record has room for {MOST_TRANSFORMS}")
+    if len(transforms) > MOST_NAMES:
+        raise ValueError(f"{len(transforms)} transforms; the record has room for {MOST_NAMES}")
     changed = np.zeros(posts.height, np.uint64)
     for place, transform in enumerate(transforms):
         after = transform.apply(posts)
         if after is not posts:
             differs = (pl.col(name).ne_missing(posts[name]) for name in RECORDED if name in posts.columns)
-            changed[after.select(pl.any_horizontal(*differs)).to_series().to_numpy()] |= np.uint64(1) << np.uint64(place)
+            changed[after.select(pl.any_horizontal(*differs)).to_series().to_numpy()] |= bit(place)
         posts = after
-    distinct, place_of = np.unique(changed, return_inverse=True)
-    names = [[transform.name() for bit, transform in enumerate(transforms) if int(mask) >> bit & 1] for mask in distinct]
-    record = pl.Series("changed_by", names, pl.List(pl.String))[place_of]
+    record = names_of(changed, [transform.name() for transform in transforms]).alias("changed_by")
     if "changed_by" not in posts.columns:
         return posts.with_columns(record)
     if not changed.any():

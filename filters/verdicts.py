@@ -7,14 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from filters.masks import MOST_NAMES, Mask, bit, names_of
 from filters.measuring.measures import measure, needed
 from filters.rule import BOTH, CONTEXT, TARGET, Judges, Rule
 
-Mask = NDArray[np.uint64]
 REASONS = ("target_reason", "context_reason", "target_reasons", "context_reasons")
 """The columns that verdicts add to posts: the first rule that drops each, null where it is kept, and all that do, in their order."""
-
-MOST_RULES = 64
 
 
 @dataclass
@@ -27,9 +25,9 @@ class Verdicts:
     _bits: dict[str, np.uint64] = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.rules) > MOST_RULES:
-            raise ValueError(f"{len(self.rules)} rules; verdicts have room for {MOST_RULES}")
-        self._bits = {rule.name(): np.uint64(1) << np.uint64(place) for place, rule in enumerate(self.rules)}
+        if len(self.rules) > MOST_NAMES:
+            raise ValueError(f"{len(self.rules)} rules; verdicts have room for {MOST_NAMES}")
+        self._bits = {rule.name(): bit(place) for place, rule in enumerate(self.rules)}
 
     @classmethod
     def none(cls, rules: Sequence[Rule], height: int) -> "Verdicts":
@@ -56,9 +54,9 @@ class Verdicts:
                     columns.setdefault(column, ~keeps().fill_null(True))
                     asked.append((column, mask, self._bits[name]))
         drops = posts.select(**columns)
-        for column, mask, bit in asked:
+        for column, mask, own in asked:
             dropped = np.broadcast_to(drops[column].to_numpy(), posts.height)
-            mask[dropped if rows is None else dropped & rows] |= bit
+            mask[dropped if rows is None else dropped & rows] |= own
 
     def drop(self, rule: Rule, rows: NDArray[np.int64]) -> None:
         """Lets a rule drop these rows as replies to learn."""
@@ -67,16 +65,9 @@ class Verdicts:
     def reasons(self) -> pl.DataFrame:
         """The columns `REASONS`."""
         names = [rule.name() for rule in self.rules]
-        sides = {}
-        for side, mask in (("target", self.target), ("context", self.context)):
-            distinct, place = np.unique(mask, return_inverse=True)
-            lists = [[name for bit, name in enumerate(names) if int(drops) >> bit & 1] for drops in distinct]
-            sides[side] = pl.DataFrame(
-                {"first": [reasons[0] if reasons else None for reasons in lists], "all": lists},
-                schema={"first": pl.String, "all": pl.List(pl.String)},
-            )[place]
-        columns = ((sides[side], of) for of in ("first", "all") for side in ("target", "context"))
-        return pl.DataFrame([table[of].alias(name) for (table, of), name in zip(columns, REASONS, strict=True)])
+        target, context = names_of(self.target, names), names_of(self.context, names)
+        columns = (target.list.first(), context.list.first(), target, context)
+        return pl.DataFrame(dict(zip(REASONS, columns, strict=True)))
 
 
 def judge(posts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:

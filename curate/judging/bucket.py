@@ -48,17 +48,17 @@ def judge_bucket(posts: pl.DataFrame, chosen: Filter, known: facts.Facts, score:
     """
     posts = apply_transforms(posts, [transform for transform in chosen.transforms if not transform.last])
     verdicts = Verdicts.none(chosen.rules, posts.height)
-    on_posts = _of(chosen, Phase.POST)
+    on_posts = chosen.asked(Phase.POST)
     verdicts.judge(with_measures(posts, on_posts, known), on_posts)
     whole = threads.parents(posts)
     parent = threads.cut(whole, verdicts.context == 0)
     posts = posts.with_columns(pl.Series("turns", threads.turns_up_to(parent).clip(max=np.iinfo(np.int16).max), pl.Int16))
-    verdicts.judge(posts, _of(chosen, Phase.CONVERSATION))
-    for rule in _of(chosen, Phase.TEXT):
+    verdicts.judge(posts, chosen.asked(Phase.CONVERSATION))
+    for rule in chosen.asked(Phase.TEXT):
         rows = rows_for(rule.judging(), verdicts, whole, longest(chosen))
         either = np.flatnonzero(np.any(list(rows.values()), axis=0)) if rows else np.empty(0, np.int64)
         if len(either):
-            said = score(rule, posts.select(threads.TURN_TEXT).to_series()[either])
+            said = score(rule, posts.select("title", "text")[either].select(threads.TURN_TEXT).to_series())
             posts = posts.with_columns(_spread(said, either, posts.height).alias(rule.name()))
             for side, judged in rows.items():
                 verdicts.judge(posts, [rule], judged, side)
@@ -113,10 +113,6 @@ def turns_before(replies: Rows, parent: Rows, longest: int) -> NDArray[np.bool_]
 def longest(chosen: Filter) -> int:
     """The turns of a conversation that are looked at."""
     return max([rule.maximum for rule in chosen.rules if isinstance(rule, Turns)], default=LONGEST)
-
-
-def _of(chosen: Filter, phase: Phase) -> list[Rule]:
-    return [rule for rule in chosen.rules if rule.phase is phase and rule.judging()]
 
 
 def _mask(rows: Rows, height: int) -> NDArray[np.bool_]:

@@ -112,8 +112,7 @@ def _verdicts(thread: pl.DataFrame, rules: Sequence[Rule]) -> Verdicts:
 
 
 def _said(rule: Rule, asked: Judges, post: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    looks_at = sorted({name for keeps in (rule.keeps(), rule.keeps_context()) for name in keeps.meta.root_names()})
-    shown = {name: values[name] for name in looks_at if name in values and name not in ("id", "thread_id", "text")}
+    shown = {name: values[name] for name in sorted(rule.reads()) if name in values and name not in ("id", "thread_id", "text")}
     if rule.phase is Phase.RUN:
         shown = {"duplicate_of": post["duplicate_of"]} if isinstance(rule, Copies) and rule.name() in post["target_reasons"] else {}
     sides = (("target", TARGET), ("context", CONTEXT))

@@ -16,7 +16,7 @@ from curate.judging.bucket import JudgedBucket, Score, judge_bucket
 from curate.posts import POSTS
 from filters import facts, funnel, selection
 from filters.catalogue import Filter
-from filters.rule import Phase, Rule
+from filters.rule import Phase
 from filters.transform import apply_transforms
 from filters.verdicts import Verdicts
 
@@ -76,7 +76,7 @@ class Passes:
         posts = store.read_bucket(self.posts, bucket)
         known = facts.facts([facts.survey(posts)] if self._asks_for_facts() else [])
         judged = judge_bucket(posts, self.chosen, known, self.score)
-        rules = self._on_the_run()
+        rules = self.chosen.asked(Phase.RUN)
         chosen = selection.select([self._standing(judged)], rules) if rules else None
         done = self._hand_on(folder, bucket, judged.posts, judged.verdicts, judged.standing, chosen)
         self.progress("filter", 1, 1)
@@ -92,12 +92,12 @@ class Passes:
         judged = judge_bucket(store.read_bucket(self.posts, bucket), self.chosen, self._known[0], self.score)
         masks = pl.DataFrame(dict(zip(MASKS, (judged.verdicts.target, judged.verdicts.context), strict=True)))
         write_parquet(judged.posts.hstack(masks), _file(folder, "judged", bucket))
-        if self._on_the_run():
+        if self.chosen.asked(Phase.RUN):
             standing = self._standing(judged).with_columns(pl.Series("row", judged.standing))
             write_parquet(standing, _file(folder, "standing", bucket))
 
     def _select(self, folder: Path) -> None:
-        if rules := self._on_the_run():
+        if rules := self.chosen.asked(Phase.RUN):
             parts = [pl.read_parquet(_file(folder, "standing", bucket)) for bucket in self.buckets]
             chosen = selection.select([part.drop("row") for part in parts], rules)
             first = 0
@@ -114,7 +114,7 @@ class Passes:
                 self._columns.update(pl.read_parquet_schema(_file(folder, "judged", other)))
         judged = judged.with_columns(pl.lit(None, kind).alias(name) for name, kind in self._columns.items() if name not in judged)
         target, context = (judged[name].to_numpy().copy() for name in MASKS)
-        chosen = pl.read_parquet(_file(folder, "selected", bucket)) if self._on_the_run() else None
+        chosen = pl.read_parquet(_file(folder, "selected", bucket)) if self.chosen.asked(Phase.RUN) else None
         standing = chosen["row"].to_numpy() if chosen is not None else np.empty(0, np.int64)
         return self._hand_on(folder, bucket, judged.drop(MASKS), Verdicts(self.chosen.rules, target, context), standing, chosen)
 
@@ -124,7 +124,7 @@ class Passes:
         """Gives a bucket to the sink with its last verdicts: those of the rules on the whole run on its standing replies."""
         duplicate_of = pl.repeat(None, posts.height, dtype=pl.String, eager=True)
         if chosen is not None:
-            for rule in self._on_the_run():
+            for rule in self.chosen.asked(Phase.RUN):
                 verdicts.drop(rule, standing[(chosen["dropped_by"] == rule.name()).fill_null(False).to_numpy()])
             duplicate_of = duplicate_of.scatter(standing, chosen["duplicate_of"])
         last = [transform for transform in self.chosen.transforms if transform.last]
@@ -135,13 +135,10 @@ class Passes:
         return funnel.count([judged], funnel.Funnel.of(self.chosen.rules, self.chosen.transforms)).to_dict()
 
     def _standing(self, judged: JudgedBucket) -> pl.DataFrame:
-        return selection.standing(judged.posts[judged.standing], selection.wanted(self._on_the_run()))
-
-    def _on_the_run(self) -> list[Rule]:
-        return [rule for rule in self.chosen.rules if rule.phase is Phase.RUN and rule.judging()]
+        return selection.standing(judged.posts[judged.standing], selection.wanted(self.chosen.asked(Phase.RUN)))
 
     def _asks_for_facts(self) -> bool:
-        return bool(facts.needed([rule for rule in self.chosen.rules if rule.judging()]))
+        return bool(facts.needed(self.chosen.asked(Phase.POST)))
 
 
 def total(counts: Sequence[Mapping[str, Any] | None], chosen: Filter) -> funnel.Funnel:

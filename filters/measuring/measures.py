@@ -24,7 +24,7 @@ MEASURES: dict[str, str] = {
 
 def needed(rules: Sequence[Rule]) -> list[str]:
     """The measures that the rules' expressions read, in the order of `MEASURES`."""
-    read = {name for rule in rules for keeps in (rule.keeps(), rule.keeps_context()) for name in keeps.meta.root_names()}
+    read = {name for rule in rules for name in rule.reads()}
     return [name for name in MEASURES if name in read]
 
 

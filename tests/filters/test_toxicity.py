@@ -9,7 +9,7 @@ import pytest
 from filters.rule import BOTH, CONTEXT, TARGET, Phase, RuleError
 from filters.scorers.scorer import LABELS, Sampling
 from filters.scores import score_texts
-from filters.toxicity import DEFAULTS, Toxicity, open_scorer
+from filters.toxicity import DEFAULTS, Toxicity
 from filters.verdicts import judge
 from tests.filters.scorer_models import RUDE, VILE, write_detoxify, write_transformers
 
@@ -169,7 +169,7 @@ def test_thresholds_of_labels_that_the_model_does_not_know_are_refused_once_it_i
 def test_every_scorer_gives_all_labels_and_a_report(checkpoint, tmp_path):
     folder = write_transformers(tmp_path, id2label={0: "toxicity", 1: "VILE", 2: "insult"})
     for name in ("lite", f"detoxify:{checkpoint}", f"transformers:{folder}"):
-        scorer = open_scorer(Toxicity(name))
+        scorer = Toxicity(name).load()
         assert isinstance(scorer, Sampling)
         assert list(scorer.schema)[: len(LABELS)] == list(LABELS)
         assert scorer.score(["tea", "a mug"]).schema == scorer.schema
