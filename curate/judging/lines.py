@@ -24,7 +24,9 @@ def rule_lines() -> Iterator[str]:
             yield f"  {name}{_judged(part)}"
             for setting in fields(part):
                 yield f"      {setting.name} = {shown(default_of(setting))}"
-            yield from textwrap.wrap(" ".join((part.__doc__ or "").split()), _WIDTH, initial_indent="    ", subsequent_indent="    ")
+            said = " ".join((part.__doc__ or "").split())
+            # Not within names such as alt-profanity-check.
+            yield from textwrap.wrap(said, _WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _judged(part: type) -> str:
