@@ -47,13 +47,18 @@ class ParquetStream:
         """Appends the table's rows, as a group of rows."""
         self._write(table.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
-    def append(self, path: Path) -> None:
-        """Appends the rows of another such file, group by group."""
+    def append(self, path: Path, without: pl.Series | None = None) -> None:
+        """Appends the rows of another such file, group by group, but those whose `id` is among these."""
+        import pyarrow
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                self._write(file.read_row_group(group))
+                rows = file.read_row_group(group)
+                if without is not None and len(without):
+                    kept = ~pl.Series("id", rows["id"]).is_in(without.implode())
+                    rows = rows.filter(pyarrow.array(kept.to_numpy()))
+                self._write(rows)
 
     def _write(self, rows: "pyarrow.Table") -> None:
         if self._writer is None:

@@ -23,7 +23,7 @@ from curate.recipe import Recipe
 from curate.samples import make_samples
 from curate.scrape import fetch_once
 from curate.sources.source import Wanted
-from curate.splits import SPLITS, parse_split
+from curate.splits import SPLITS
 from formats.errors import UserError
 from train.cache import cache_folder
 
@@ -125,8 +125,7 @@ class _Stage:
 
 def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator) -> list[_Stage]:
     posts, judged, samples, adapter = (out / name for name in ("posts", "judged", "samples", "adapter"))
-    chosen, template = recipe.chosen(), recipe.template()
-    shares = parse_split(recipe.format.split)
+    chosen = recipe.chosen()
     wanted = Wanted(recipe.gather.subreddits, recipe.gather.since, recipe.gather.until)
     # The models that rules judge texts by take seconds to load, in which the dump can be read.
     scorers = None if made_by(judged) else scorers_in_background(chosen, cache_folder() / "scores")
@@ -142,8 +141,16 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator)
         return dict(report_of(judged, "judged"))
 
     def render() -> dict[str, Any]:
-        turns, seed = recipe.format.max_turns, recipe.format.seed
-        sampled = make_samples(judged, samples, template, max_turns=turns, shares=shares, seed=seed, progress=narrator)
+        sampled = make_samples(
+            judged,
+            samples,
+            recipe.template(),
+            max_turns=recipe.format.max_turns,
+            split=recipe.split(),
+            fit_to=recipe.fit_to(),
+            personas=recipe.format.personas,
+            progress=narrator,
+        )
         return {**asdict(sampled), "sha256": {name: _sha256(samples / f"{name}.parquet") for name in SPLITS}}
 
     def check() -> dict[str, Any]:

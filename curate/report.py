@@ -6,12 +6,10 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-import polars as pl
-
+from curate.preview import draw_samples, print_samples
+from curate.samples import LEFT_OUT
 from filters.funnel import KEPT, OUTCOMES, Funnel
-from formats.preview import preview
-from formats.render import SAMPLE_COLUMNS
-from formats.samples import folder_template, read_split
+from formats.contract_lines import contract_lines
 from formats.visible import for_terminal, for_terminal_line
 
 BAR = 30
@@ -87,8 +85,7 @@ def run_table(stages: dict[str, Any]) -> list[Row]:
     if "format" in stages:
         counts = stages["format"]["counts"]
         rows += [
-            Row("open a thread", counts["roots"]),
-            Row("nothing left before them", counts["without_context"]),
+            *(Row(label, counts[reason]) for reason, label in LEFT_OUT.items()),
             Row("samples", counts["samples"], "="),
             Row("validation", counts["validation"]),
             Row("test", counts["test"]),
@@ -116,21 +113,15 @@ def print_table(rows: Sequence[Row]) -> None:
     for row in rows:
         if row.count or row.sign == "=":
             bar = "█" * round(BAR * row.count / most) or "▏"
-            print(f"  {row.sign} {row.label:<26}{row.count:>12,}  {bar if row.sign == '=' else ''}".rstrip())
+            print(f"  {row.sign} {row.label:<30}{row.count:>12,}  {bar if row.sign == '=' else ''}".rstrip())
 
 
-def contract_lines(report: dict[str, Any]) -> list[str]:
-    """What the check of the stop contract found (a `ContractReport` as a dict), in lines."""
-    kept = report["rows"] - report["too_long"]
-    stop = "".join(report["stop"]["strings"]) + report["stop"]["token"]
-    pad = "the end token is also the pad token: trainers that mask pads would mask the stop; Lorum's pads nothing"
+def sampled_lines(counts: dict[str, Any]) -> list[str]:
+    """What became of the kept posts (a `Sampled` as a dict), in lines."""
+    parts = [f"{counts['samples']:,} samples", *(f"{counts[reason]:,} {label}" for reason, label in LEFT_OUT.items() if counts[reason])]
     return [
-        f"rows: {report['rows']:,}; {report['too_long']:,} too long and left out (longest: {report['longest']} tokens)",
-        f"stop: {stop!r} = tokens {list(report['stop_token_ids'])}",
-        f"stop in the loss: {report['with_stop_in_loss']:,} of {kept:,} rows",
-        f"the same stop for trainers that read whole texts: {report['stable_in_text']:.1%} of rows",
-        *([pad] if report["end_token_is_pad"] else []),
-        "the stop contract is broken" if report["problems"] else "the stop contract holds",
+        f"{counts['targets']:,} kept posts = {' + '.join(parts)}",
+        f"train {counts['train']:,}, validation {counts['validation']:,}, test {counts['test']:,}",
     ]
 
 
@@ -204,25 +195,6 @@ def print_run(run: dict[str, Any], out: Path) -> None:
             print(f"  {for_terminal_line(str(out / name))}  {what}")
     if "train" in stages:
         print(f"\nTalk to it:  lorum chat {for_terminal_line(str(out / 'adapter'))}")
-
-
-def draw_samples(folder: Path, count: int, split: str = "train", seed: int = 0) -> pl.DataFrame:
-    """Samples of one split, drawn by the seed; fewer where it holds no more."""
-    rows = read_split(folder, split, SAMPLE_COLUMNS)
-    return rows.sample(min(count, rows.height), seed=seed)
-
-
-def print_samples(folder: Path, samples: pl.DataFrame) -> None:
-    """Prints samples of a folder with their boundaries in colour."""
-    from rich.console import Console
-    from rich.text import Text
-
-    template = folder_template(folder)
-    console = Console(highlight=False)
-    for sample in samples.iter_rows(named=True):
-        # A string would be read as markup, in which an id may say what it likes.
-        console.rule(Text(for_terminal_line(f"{sample['id']}, score {sample['score']}")), style="dim")
-        console.print(preview(sample["prompt"], sample["completion"], template), soft_wrap=True)
 
 
 def _heading(text: str) -> None:

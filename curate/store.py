@@ -108,6 +108,11 @@ def bucket_numbers(folder: Path) -> list[int]:
     return sorted(int(entry.name.removeprefix("bucket=")) for entry in folder.glob("bucket=*") if any(entry.glob("*.parquet")))
 
 
+def columns(folder: Path, bucket: int) -> list[str]:
+    """The columns of a bucket's first part."""
+    return list(pl.read_parquet_schema(_parts(folder, bucket)[0]))
+
+
 def read_bucket(folder: Path, bucket: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The posts of a bucket, or these columns of them, in the order in which they were read.
 

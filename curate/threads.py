@@ -6,15 +6,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from formats.render import NOBODY, THE_BOT, Conversations, Rows
+from formats.conversations import NOBODY, THE_BOT, Conversations, Rows
+from formats.conversations import TURN_TEXT as TURN_TEXT
 
 COLUMNS = (
-    "id", "thread_id", "parent_id", "community", "author", "created_at", "title", "text", "score", "target_reason", "context_reason",
+    "id", "thread_id", "parent_id", "community", "author", "created_at", "title", "text", "flair", "score",
+    "target_reason", "context_reason",
 )  # fmt: skip
 """What of judged posts the conversations are made from."""
-
-TURN_TEXT = pl.concat_str("title", pl.when(pl.col("text") != "").then(pl.col("text")), separator="\n\n", ignore_nulls=True)
-"""What a post says as a turn of a conversation: a submission's title and self-text, a comment's text."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +90,17 @@ def chains(judged: pl.DataFrame, max_turns: int) -> Chains:
 
 
 def conversations(judged: pl.DataFrame, found: Chains) -> Conversations:
-    """The conversations of these chains.
+    """The conversations of these chains, with the title of each one's thread and the flair of each post and of the reply's author.
 
     The author of the reply is the bot wherever they speak; the others are numbered in order of appearance. A turn whose author is unknown
     is a speaker of its own.
     """
-    written = judged.select(
-        TURN_TEXT.alias("text"),
-        pl.col("author").rank("dense").alias("author"),
-    )
-    speakers = _speakers(_author_codes(written["author"], found.turns), found.turns != NOBODY)
-    replies = judged.select("id", "thread_id", "community", "created_at", "score")[found.turns[:, -1]]
-    return Conversations(replies, written["text"], found.turns, speakers)
+    speakers = _speakers(_author_codes(judged["author"].rank("dense"), found.turns), found.turns != NOBODY)
+    replies = judged.select("id", "thread_id", "community", "created_at", "score", "flair")[found.turns[:, -1]]
+    opening = judged.filter(pl.col("parent_id").is_null() & pl.col("title").is_not_null())
+    titles = opening.select("thread_id", "title").unique("thread_id", keep="first", maintain_order=True)
+    replies = replies.join(titles, on="thread_id", how="left", maintain_order="left")
+    return Conversations(replies, judged.select("id", "text", "title", "flair", "created_at"), found.turns, speakers)
 
 
 def _author_codes(authors: pl.Series, turns: Rows) -> Rows:

@@ -40,14 +40,25 @@ Scenes = Mapping[str, Callable[[Path], AbstractContextManager[Scene]]]
 
 def with_outputs(text: str, scenes: Scenes) -> str:
     """A page with the outputs that its commands have now."""
-    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        return "".join(workers.map(lambda section: _section(section, scenes), sections))
+        return "".join(workers.map(lambda section: _section(section, scenes), _sections(text)))
+
+
+def _sections(text: str) -> list[str]:
+    """A page cut before its headings of the second level; what a command printed may look like one."""
+    sections, fenced = [""], False
+    for line in text.splitlines(keepends=True):
+        if line.startswith("```"):
+            fenced = not fenced
+        if line.startswith("## ") and not fenced:
+            sections.append("")
+        sections[-1] += line
+    return sections
 
 
 def _section(text: str, scenes: Scenes) -> str:
     """A section with the outputs of its commands; its recipe, if it has one, is written as recipe.toml."""
-    if not _BLOCK.search(text):
+    if "```console\n" not in text:
         return text
     with tempfile.TemporaryDirectory() as folder, _scene(text, Path(folder), scenes) as scene:
         work = Path(folder) / "work"

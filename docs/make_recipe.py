@@ -8,9 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from curate.judging.lines import shown
-from curate.recipe import FormatSettings, GatherSettings
+from curate.sections import FormatSettings, GatherSettings
 from filters.catalogue import RULES, TRANSFORMS
-from formats.template import built_in, load_template
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
 
 PAGE = Path(__file__).with_name("recipe.md")
@@ -34,7 +33,7 @@ def page() -> str:
         if name == "gather":
             parts.append(_rules())
         if name == "format":
-            parts.append(_templates())
+            parts.append("Templates, one's own and the built-in ones, are described in [formats.md](formats.md).\n")
     return "\n".join(parts)
 
 
@@ -53,12 +52,6 @@ def _rules() -> str:
         "`false` leaves it out, a table changes its settings (`recency.since = 2020-01-01`), a value its first one (`min_score = 5`). "
         f"[filters.md](filters.md) describes each: {known}.\n"
     )
-
-
-def _templates() -> str:
-    lines = ["### Templates\n\nBuilt in; one's own is a TOML file with the same keys (`begin` may be left out).\n"]
-    lines += [f"```toml\n{load_template(name).to_toml()}```\n" for name in built_in()]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

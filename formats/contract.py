@@ -1,14 +1,11 @@
 """The stop contract: what must hold of every sample, token by token, before a training may start."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
-from formats.render import pieces
 from formats.template import Template
-from formats.tokens import NO_LOSS, Encoded, encode_prompt, encode_samples, end_token_id, stop_ids
+from formats.tokens import end_token_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 class StopSpec:
     """Where a reply stops: the one specification that every consumer of an adapter is given.
 
-    `token` is the base model's end token, `strings` what stands before it in the text, `reply_opens_with` the text after which a
+    `token` is the token that ends a reply, `strings` what stands before it in the text, `reply_opens_with` the text after which a
     reply begins, `trained_share` the share of training samples whose stop carried loss, `termination_rate` what was measured.
     """
 
@@ -46,108 +43,76 @@ class StopSpec:
 
 def stop_spec(template: Template, tokenizer: "PreTrainedTokenizerBase", trained_share: float | None = None) -> StopSpec:
     """The stop of this template with this tokenizer."""
-    end = end_token_id(tokenizer)
+    end = end_token_id(template, tokenizer)
     token = str(tokenizer.convert_ids_to_tokens(end))
     return StopSpec(token, end, (template.stop,), template.reply_opening(), trained_share)
+
+
+@dataclass(frozen=True)
+class OutputRow:
+    """Whether a base was ever trained to put out the stop's last token.
+
+    `trained` is None where its weights are not at hand; `tied` says whether the output matrix is the embedding; `says` is the reason,
+    as the part of a sentence.
+    """
+
+    trained: bool | None
+    tied: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of the contract.
+
+    Args:
+        name: a short name, the same for every report.
+        holds: None where it cannot be judged; `says` has the reason.
+        count: rows of which it holds.
+        of: rows that were asked.
+        says: the point in a sentence, with what was found.
+        counterexample: the id of a row that breaks it and what stands there; characters that cannot be seen are shown.
+        mend: what to do.
+    """
+
+    name: str
+    holds: bool | None
+    count: int
+    of: int
+    says: str
+    counterexample: str | None = None
+    mend: str | None = None
 
 
 @dataclass(frozen=True)
 class ContractReport:
     """What the check found over all rows.
 
-    `problems` says, a line each, what breaks the contract (with the ids of the first rows); empty means that it holds.
-    `too_long` rows exceed the limit and are left out of the training, never cut. `stable_in_text` is the share of rows in which a
-    tokenizer that reads the whole text finds the same stop: below 1, trainers that take `text` learn several stops.
+    `too_long` rows exceed the limit of tokens: the trainer leaves them out, or cuts them (the point `no reply is cut` says which).
+    `stop_token_ids` are the tokens that the stop is in most rows, the end token last; empty without a stop. `longest` is in tokens,
+    before anything was cut. `trainer` is whose reading of the rows was checked.
     """
 
     rows: int
     too_long: int
-    with_stop_in_loss: int
     stop: StopSpec
     stop_token_ids: tuple[int, ...]
-    stable_in_text: float
-    end_token_is_pad: bool
     longest: int
-    problems: tuple[str, ...]
+    points: tuple[Point, ...]
+    trainer: str = "lorum"
 
     @property
     def holds(self) -> bool:
-        """Whether a training may start."""
+        """Whether a training may start: no point fails."""
         return not self.problems
 
-
-def check_samples(
-    ids: Sequence[str],
-    prompts: Sequence[str],
-    completions: Sequence[str],
-    template: Template,
-    tokenizer: "PreTrainedTokenizerBase",
-    max_tokens: int,
-) -> ContractReport:
-    """Checks the stop contract on every row, as the trainer will encode it.
-
-    A row within `max_tokens` must end with the textual stop and the end token, both with loss; hold no special token but the tokenizer's
-    own opening, those that the template's boundaries are, and that end token; and open a reply. Longer rows are counted, not judged.
-    """
-    encoded = encode_samples(template, prompts, completions, tokenizer)
-    stop = stop_ids(template, tokenizer)
-    special = set(tokenizer.all_special_ids)
-    opening = encode_prompt(template, "", tokenizer)
-
-    @cache
-    def specials_of(boundary: str) -> int:
-        return sum(token in special for token in tokenizer(boundary, add_special_tokens=False)["input_ids"])
-
-    broken: dict[str, list[str]] = {}
-    too_long = in_loss = 0
-    for row_id, prompt, completion, row in zip(ids, prompts, completions, encoded, strict=True):
-        if len(row.input_ids) > max_tokens:
-            too_long += 1
-            continue
-        reasons = _broken(row, prompt, completion, template, stop)
-        ours = sum(specials_of(piece) for is_boundary, piece in pieces(prompt, template) if is_boundary)
-        if sum(token in special for token in row.input_ids) > ours + sum(token in special for token in [*opening, *stop]):
-            reasons.append("a special token stands inside the row")
-        in_loss += row.labels[-len(stop) :] == stop
-        for reason in reasons:
-            broken.setdefault(reason, []).append(row_id)
-    problems = [f"{reason}: {len(rows)} of {len(encoded)} rows, first {', '.join(rows[:3])}" for reason, rows in broken.items()]
-    if not encoded:
-        problems.append("there are no rows to check")
-    elif too_long == len(encoded):
-        problems.append(f"every one of the {len(encoded)} rows is longer than {max_tokens} tokens; raise max_tokens or shorten the context")
-    return ContractReport(
-        rows=len(encoded),
-        too_long=too_long,
-        with_stop_in_loss=in_loss,
-        stop=stop_spec(template, tokenizer, in_loss / max(1, len(encoded) - too_long)),
-        stop_token_ids=tuple(stop),
-        stable_in_text=_stable_in_text(completions, template, tokenizer),
-        end_token_is_pad=tokenizer.pad_token_id == tokenizer.eos_token_id,
-        longest=max((len(row.input_ids) for row in encoded), default=0),
-        problems=tuple(problems),
-    )
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each point that fails."""
+        return tuple(problem(point) for point in self.points if point.holds is False)
 
 
-def _broken(row: Encoded, prompt: str, completion: str, template: Template, stop: list[int]) -> list[str]:
-    reasons = []
-    if row.input_ids[-len(stop) :] != stop:
-        reasons.append(f"the row does not end with the stop {template.stop!r} and the end token")
-    elif any(label == NO_LOSS for label in row.labels[-len(stop) :]):
-        reasons.append("the stop carries no loss")
-    if not completion.removesuffix(template.stop).strip():
-        reasons.append("the reply is empty")
-    if not prompt.endswith(template.reply_opening()):
-        reasons.append(f"the prompt does not end with {template.reply_opening()!r}")
-    if any(is_boundary for is_boundary, _ in pieces(completion.removesuffix(template.stop), template)):
-        reasons.append("the reply contains a boundary")
-    return reasons
-
-
-def _stable_in_text(completions: Sequence[str], template: Template, tokenizer: "PreTrainedTokenizerBase") -> float:
-    """The share of completions whose end, read as one text, is the same tokens as the stop alone."""
-    if not completions:
-        return 1.0
-    stop = stop_ids(template, tokenizer)[:-1]
-    batch = tokenizer(list(completions), add_special_tokens=False)["input_ids"]
-    return sum(list(ids[-len(stop) :]) == stop for ids in batch) / len(batch)
+def problem(point: Point) -> str:
+    """A point that fails in one line: what was found, an example, and what to do."""
+    example = f" (for example {point.counterexample})" if point.counterexample else ""
+    return f"{point.says}{example}{f': {point.mend}' if point.mend else ''}"

@@ -2,18 +2,17 @@
 
 import re
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
 from formats.errors import UserError
-
-BOT = "Bot"
-"""The speaker name of the author whose reply is learned."""
-
-SPEAKER_NAME = rf"(?:{BOT}|Speaker_[0-9]+)"
-"""What a `{speaker}` placeholder can become, as a regular expression."""
+from formats.escape import Escaper
+from formats.headings import Heading, literal_heading
+from formats.joints import refuse_joints
+from formats.template_fields import refuse_fields
+from formats.values import BOT as BOT
 
 BLANK = r"[ \t\r\n]*"
 
@@ -24,8 +23,25 @@ _LIBRARY = resources.files("formats") / "library"
 class Template:
     """The literal text around the turns of a conversation.
 
-    `turn` holds `{text}` once and may hold `{speaker}`; `reply` opens the reply to learn and may hold `{speaker}`; `begin` and
-    `stop` are fixed. White space at the edges of a turn's text belongs to the boundary: texts are stripped before they are rendered.
+    A sample is `begin`, the system part, the turns, each followed by `separator`, then `reply`, the reply and `stop`. White space at the
+    edges of a text belongs to the boundary: texts are stripped before they are rendered.
+
+    Args:
+        turn: a turn, with {text} once; before it may stand {speaker}, {date}, {flair}, {community}, and optional parts in [[…]].
+        reply: opens the reply to learn; the same values. Blank where what closes the turn before opens the reply (Llama 2's `[/INST]`).
+        stop: ends every reply.
+        begin: stands before everything, but for the tokenizer's own opening token.
+        system: wraps the system text, which is its {text}.
+        system_text: fixed, or with {community}, {flair} (of the reply's author), {title} (of the thread), {date} (of the reply) and
+            optional parts in [[…]]; where another value is unknown, the sample has no system part. Empty: no system part.
+        submission: a turn that has a title, with {title} and {text} once each; empty: as `turn`, title and text joined by an empty line.
+        bot_turn: an earlier turn of the bot; empty: as `turn`.
+        separator: follows every turn.
+        bot: the bot's name, where {speaker} stands.
+        system_inside: the system part stands inside the first turn, before its text, not before the turn.
+
+    Raises:
+        UserError: with these boundaries, a sample could not be told apart into its turns again; the message says where.
     """
 
     name: str
@@ -33,59 +49,26 @@ class Template:
     reply: str
     stop: str
     begin: str = ""
+    system: str = ""
+    system_text: str = ""
+    submission: str = ""
+    bot_turn: str = ""
+    separator: str = ""
+    bot: str = BOT
+    system_inside: bool = False
 
     def __post_init__(self) -> None:
-        for field, allowed in (("begin", set()), ("turn", {"text", "speaker"}), ("reply", {"speaker"}), ("stop", set())):
-            unknown = sorted(set(_placeholders(getattr(self, field))) - allowed)
-            if unknown:
-                known = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
-                raise UserError(f"template {self.name}: {field} has the placeholder {{{unknown[0]}}}; known there: {known}")
-        if _placeholders(self.turn).count("text") != 1:
-            raise UserError(f"template {self.name}: turn needs the placeholder {{text}} exactly once")
-        if "{speaker}" in self.turn_closing:
-            raise UserError(f"template {self.name}: turn has {{speaker}} after {{text}}; say who speaks before the text")
-        for field in ("begin", "turn_opening", "turn_closing", "reply", "stop"):
-            length = len(getattr(self, field).strip())
-            if length == 1 or (length == 0 and field not in ("begin", "turn_closing")):
-                raise UserError(
-                    f"template {self.name}: {field.replace('_', ' ')} {getattr(self, field)!r} is no boundary: "
-                    "it needs at least two characters that are not white space, else ordinary text contains it"
-                )
-        if self.reply == self.turn_opening and "{speaker}" not in self.turn_opening:
-            raise UserError(f"template {self.name}: reply and turn open with the same text {self.reply!r}; make them differ")
-        if self.stop.strip() in (self.reply.strip(), self.turn_opening.strip()):
-            raise UserError(f"template {self.name}: the stop {self.stop!r} also opens a turn; make them differ")
-        if any("\\" in literal for literal in (self.begin, self.turn, self.reply, self.stop)):
-            raise UserError(f"template {self.name}: a boundary holds a backslash, which marks escapes; leave it out")
-        self._refuse_joints()
+        refuse_fields(self)
+        refuse_joints(self)
 
-    def _refuse_joints(self) -> None:
-        """Escaping looks at a text alone, so no text may complete a boundary together with the boundary beside it."""
-        names = (BOT, "Speaker_0", "Speaker_00")
-        literals = (self.begin, self.turn_opening, self.turn_closing, self.reply, self.stop)
-        cores = sorted({literal.strip().replace("{speaker}", name) for literal in literals for name in names} - {""})
-        openings = sorted({self.reply_opening(), *(self.turn_opening.replace("{speaker}", name) for name in names)})
-        closings = sorted({self.stop, *(self.turn_closing + opening for opening in openings)})
-        for core in cores:
-            for opening in openings:
-                begun = opening.lstrip()
-                if core.startswith(begun) and core != opening.strip():
-                    raise UserError(
-                        f"template {self.name}: a text that begins with {core[len(begun) :]!r} after {opening!r} would become the "
-                        f"boundary {core!r}; end {opening!r} with a line break"
-                    )
-            for at in range(1, len(core)):
-                begun, rest = core[:at], core[at:]
-                for closing in closings:
-                    if not begun[-1].isspace() and (closing.startswith(rest) or rest.startswith(closing)):
-                        raise UserError(
-                            f"template {self.name}: a text that ends with {begun!r} before {closing!r} would move the boundary {core!r}; "
-                            f"begin {closing!r} with a line break"
-                        )
+    @property
+    def has_roles(self) -> bool:
+        """Whether user and bot alternate strictly, so that neighbouring turns of one role are merged."""
+        return bool(self.bot_turn) and "{speaker}" not in self.turn
 
     @property
     def turn_opening(self) -> str:
-        """The part of a turn before its text."""
+        """The part of a turn before its text, with its placeholders."""
         return self.turn.split("{text}")[0]
 
     @property
@@ -94,15 +77,75 @@ class Template:
         return self.turn.split("{text}")[1]
 
     def reply_opening(self) -> str:
-        """What stands right before the reply to learn."""
-        return self.reply.replace("{speaker}", BOT)
+        """What stands right before a reply of which nothing is known; where `reply` is blank, what closes the turn before it as well."""
+        if self.opens_reply.is_blank:
+            return f"{self.turn_closing}{self.separator}{self.reply}"
+        return self.opens_reply.text({"speaker": self.bot})
+
+    def ends_in_reply_opening(self, prompt: str) -> bool:
+        """Whether a prompt ends as every prompt must: with what opens the reply."""
+        return self._reply_at_end.search(prompt) is not None
+
+    @cached_property
+    def opens_turn(self) -> Heading:
+        """What opens a turn."""
+        return Heading(self.turn_opening, self.bot)
+
+    @cached_property
+    def opens_bot_turn(self) -> Heading:
+        """What opens an earlier turn of the bot."""
+        return Heading((self.bot_turn or self.turn).split("{text}")[0], self.bot)
+
+    @cached_property
+    def opens_reply(self) -> Heading:
+        """What opens the reply to learn."""
+        return Heading(self.reply, self.bot)
+
+    @cached_property
+    def opens_submission(self) -> Heading:
+        """What opens a turn that has a title."""
+        return Heading(self.submission.split("{title}")[0] if self.submission else self.turn_opening, self.bot)
+
+    @property
+    def bot_turn_closing(self) -> str:
+        """The part of an earlier turn of the bot after its text."""
+        return (self.bot_turn or self.turn).split("{text}")[1]
+
+    @property
+    def submission_closing(self) -> str:
+        """The part after the text of a turn that has a title."""
+        return (self.submission or self.turn).split("{text}")[1]
+
+    @property
+    def title_closing(self) -> str:
+        """What stands between the title and the text of a submission; empty where submissions have no form of their own."""
+        return self.submission.split("{title}")[1].split("{text}")[0] if self.submission else ""
+
+    @property
+    def system_opening(self) -> str:
+        """The part of the system part before its text."""
+        return self.system.split("{text}")[0]
+
+    @property
+    def system_closing(self) -> str:
+        """The part of the system part after its text."""
+        return self.system.split("{text}")[1] if self.system else ""
+
+    @cached_property
+    def headings(self) -> tuple[Heading, ...]:
+        """Every boundary that is not blank, each once, as it stands before, between and after texts."""
+        literals = (
+            self.begin, self.system_opening, self.system_closing, self.title_closing, self.turn_closing, self.bot_turn_closing,
+            self.submission_closing, self.separator, self.stop,
+        )  # fmt: skip
+        openings = (self.opens_turn, self.opens_bot_turn, self.opens_submission, self.opens_reply)
+        found = dict.fromkeys([*map(literal_heading, literals), *openings])
+        return tuple(heading for heading in found if not heading.is_blank)
 
     @cached_property
     def cores(self) -> tuple[str, ...]:
         """The boundaries without the white space around them, as regular expressions, longest first."""
-        literals = (self.begin, self.turn_opening, self.turn_closing, self.reply, self.stop)
-        found = {_core_pattern(literal.strip()) for literal in literals if literal.strip()}
-        return tuple(sorted(found, key=lambda core: (-len(core), core)))
+        return tuple(sorted({heading.core for heading in self.headings}, key=lambda core: (-len(core), core)))
 
     @cached_property
     def core(self) -> re.Pattern[str]:
@@ -110,26 +153,39 @@ class Template:
         return re.compile("|".join(self.cores))
 
     @cached_property
-    def opening(self) -> re.Pattern[str]:
-        """Matches the core that opens a turn; its group `speaker`, where the template has one, is who speaks."""
-        before, *after = map(re.escape, self.turn_opening.strip().split("{speaker}"))
-        return re.compile(f"{before}(?P<speaker>{SPEAKER_NAME}){SPEAKER_NAME.join(after)}" if after else before)
-
-    @cached_property
     def boundary(self) -> re.Pattern[str]:
         """Matches a run of boundaries together with the white space that belongs to them."""
         first = r"(?<![ \t\r\n])"  # a run begins with all of its blank: without this, a long blank costs its length squared
         return re.compile(f"{first}(?:{BLANK}(?:{self.core.pattern}))+{BLANK}")
 
+    @cached_property
+    def escaper(self) -> Escaper:
+        """Escapes these boundaries in texts."""
+        return Escaper(self.cores)
+
+    @cached_property
+    def _reply_at_end(self) -> re.Pattern[str]:
+        if self.opens_reply.is_blank:
+            return re.compile(re.escape(self.reply_opening()) + r"\Z")
+        blanks = self.reply[: len(self.reply) - len(self.reply.lstrip())], self.reply[len(self.reply.rstrip()) :]
+        return re.compile(f"{re.escape(blanks[0])}{self.opens_reply.core}{re.escape(blanks[1])}" + r"\Z")
+
     def to_toml(self) -> str:
-        """The template as a TOML file that `read_template` reads back."""
-        return "".join(f"{field} = {_toml_string(value)}\n" for field, value in asdict(self).items())
+        """The template as a TOML file that `read_template` reads back; what is as it is by itself is left out."""
+        told = {field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name) != field.default}
+        return "".join(f"{name} = {_toml_value(value)}\n" for name, value in told.items())
 
 
 def built_in() -> list[str]:
     """Names of the templates in `formats/library/`."""
     names = [entry.name for entry in _LIBRARY.iterdir()]
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def provenance(name: str) -> str:
+    """Where a built-in template comes from and for which base models it is: the comment of its file."""
+    lines = (_LIBRARY / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
 
 
 def load_template(name: str | Path) -> Template:
@@ -163,30 +219,25 @@ def read_template(path: Path) -> Template:
 
 def _parse(text: str, where: str) -> Template:
     try:
-        fields = tomllib.loads(text)
+        held = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{where}: not valid TOML: {error}") from None
-    known = Template.__dataclass_fields__
-    for key, value in fields.items():
+    known = {field.name: bool if isinstance(field.default, bool) else str for field in fields(Template)}
+    for key, value in held.items():
         if key not in known:
             raise UserError(f"{where}: unknown key {key!r} in a template; known: {', '.join(known)}")
-        if not isinstance(value, str):
-            raise UserError(f"{where}: {key} is {type(value).__name__}, expected a string")
-    missing = [key for key in ("name", "turn", "reply", "stop") if key not in fields]
+        if not isinstance(value, known[key]):
+            expected = "a string" if known[key] is str else "true or false"
+            raise UserError(f"{where}: {key} is {type(value).__name__}, expected {expected}")
+    missing = [key for key in ("name", "turn", "reply", "stop") if key not in held]
     if missing:
         raise UserError(f"{where}: a template needs {', '.join(missing)}")
-    return Template(**fields)
+    return Template(**held)
 
 
-def _placeholders(literal: str) -> list[str]:
-    return re.findall(r"\{(\w*)\}", literal)
-
-
-def _core_pattern(core: str) -> str:
-    return SPEAKER_NAME.join(re.escape(part) for part in core.split("{speaker}"))
-
-
-def _toml_string(value: str) -> str:
+def _toml_value(value: str | bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     escapes = {code: f"\\u{code:04x}" for code in (*range(32), 127)}
     escapes |= {ord("\\"): "\\\\", ord('"'): '\\"', ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
     return f'"{value.translate(escapes)}"'

@@ -1,19 +1,22 @@
 """Encodes samples into tokens with a loss mask, so that boundaries are stable and content cannot forge a special token.
 
 Boundaries and contents are encoded piece by piece: a tokenizer never sees both at once, so a boundary is the same token sequence in
-every context. Contents are encoded as plain text, so `<|im_end|>` in a comment becomes ordinary tokens.
+every context. Contents are encoded as plain text, so `<|im_end|>` in a comment becomes ordinary tokens. A blank that ends a boundary
+(`ASSISTANT: `) goes with the text behind it, since vocabularies hold words with the blank before them.
 """
 
-import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from formats.errors import UserError
 from formats.escape import Escaper
-from formats.render import pieces
+from formats.parsing import pieces
+from formats.piece_tokens import Ids, PieceTokenizer
 from formats.template import Template
 
 if TYPE_CHECKING:
@@ -22,47 +25,104 @@ if TYPE_CHECKING:
 NO_LOSS = -100
 """The label of a position that carries no loss (PyTorch's `ignore_index`)."""
 
+Piece = tuple[bool, bool, str]
+"""Whether it is a boundary, whether the sample begins with it, and its text."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Encoded:
-    """A sample in tokens: the prompt, the reply, the textual stop and the base model's end token.
+    """A sample in tokens: the prompt, the reply, the textual stop and the end token; `input_ids` has the shape (tokens,).
 
     `num_prompt` tokens at the beginning carry no loss; the last `num_stop` are the stop, the end token included.
     """
 
-    input_ids: list[int]
+    input_ids: Ids
     num_prompt: int
     num_stop: int
 
     @cached_property
-    def labels(self) -> list[int]:
+    def labels(self) -> NDArray[np.int32]:
         """What each position is to be: `NO_LOSS` in the prompt, its own token in the reply and the stop."""
-        return [NO_LOSS] * self.num_prompt + self.input_ids[self.num_prompt :]
+        labels = self.input_ids.copy()
+        labels[: self.num_prompt] = NO_LOSS
+        return labels
 
     @property
     def stop_ids(self) -> list[int]:
         """The tokens of the stop, the end token last."""
-        return self.input_ids[len(self.input_ids) - self.num_stop :]
+        ids: list[int] = self.input_ids[len(self.input_ids) - self.num_stop :].tolist()
+        return ids
+
+
+class SampleEncoder:
+    """Encodes rendered samples of one template; a text that stands in several of them is encoded once, and remembered.
+
+    Raises:
+        UserError: the tokenizer has no end token, or is none of the library `tokenizers`.
+    """
+
+    def __init__(self, template: Template, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self._template = template
+        self._reader = PieceTokenizer(tokenizer)
+        self._opening = _opening_ids(tokenizer)
+        self._stop = np.array(_stop_ids(template, self._reader, tokenizer), np.int32)
+        self._known: dict[Piece, Ids] = {}
+
+    def encode(self, prompts: Sequence[str], completions: Sequence[str]) -> list[Encoded]:
+        """Encodes samples; a completion without the template's stop ends in the end token alone."""
+        return [self._joined(*row) for row in self._cut_samples(prompts, completions)]
+
+    def count(self, prompts: Sequence[str], completions: Sequence[str]) -> NDArray[np.int64]:
+        """How many tokens each sample has, shape (samples,)."""
+        rows = self._cut_samples(prompts, completions)
+        parts = ([*self._headed(head), *(self._known[piece] for piece in body), tail] for head, body, tail in rows)
+        return np.array([sum(map(len, part)) for part in parts], np.int64)
+
+    def prompt(self, prompt: str) -> list[int]:
+        """The tokens of a rendered prompt, as they stand at the beginning of a sample."""
+        head = _cut(prompt, self._template)[0]
+        self._learn(head)
+        ids: list[int] = np.concatenate([self._opening[:0], *self._headed(head)]).tolist()
+        return ids
+
+    def _cut_samples(self, prompts: Sequence[str], completions: Sequence[str]) -> list[tuple[list[Piece], list[Piece], Ids]]:
+        """What `_cut_sample` finds of each, all of it known."""
+        rows = [self._cut_sample(*sample) for sample in zip(prompts, completions, strict=True)]
+        self._learn([piece for head, body, _ in rows for piece in (*head, *body)])
+        return rows
+
+    def _cut_sample(self, prompt: str, completion: str) -> tuple[list[Piece], list[Piece], Ids]:
+        """The pieces of the prompt, those of the reply, and the tokens that end the sample."""
+        head, blank = _cut(prompt, self._template)
+        body, after = _cut(completion.removesuffix(self._template.stop), self._template, blank)
+        tail = self._stop if completion.endswith(self._template.stop) else self._stop[-1:]
+        return head, [*body, (False, False, after)] if after else body, tail
+
+    def _learn(self, cut: Sequence[Piece]) -> None:
+        new = [piece for piece in dict.fromkeys(cut) if piece not in self._known]
+        for first in (False, True):
+            contents = [piece for piece in new if piece[:2] == (False, first)]
+            self._known.update(zip(contents, self._reader.contents([text for *_, text in contents], first), strict=True))
+        boundaries = [piece for piece in new if piece[0]]
+        self._known |= {(True, first, text): np.array(self._reader.boundary(text, first), np.int32) for _, first, text in boundaries}
+
+    def _headed(self, head: Sequence[Piece]) -> list[Ids]:
+        """The tokens of a prompt's pieces behind the tokenizer's opening, unless the template's own beginning spells that."""
+        found = [self._known[piece] for piece in head]
+        begun = found[0][: len(self._opening)] if found else self._opening[:0]
+        return found if np.array_equal(begun, self._opening) else [self._opening, *found]
+
+    def _joined(self, head: Sequence[Piece], body: Sequence[Piece], tail: Ids) -> Encoded:
+        before = self._headed(head)
+        ids = np.concatenate([*before, *(self._known[piece] for piece in body), tail])
+        return Encoded(ids, sum(map(len, before)), len(tail))
 
 
 def encode_samples(
     template: Template, prompts: Sequence[str], completions: Sequence[str], tokenizer: "PreTrainedTokenizerBase"
 ) -> list[Encoded]:
-    """Encodes rendered samples in one batch.
-
-    Raises:
-        UserError: the tokenizer has no end token.
-    """
-    end = end_token_id(tokenizer)
-    stop = _encode_literal(template.stop, tokenizer)
-    heads = _encode_texts(template, prompts, tokenizer)
-    opening = _opening_ids(tokenizer)
-    bodies = _encode_texts(template, [completion.removesuffix(template.stop) for completion in completions], tokenizer)
-    encoded = []
-    for head, body, completion in zip(heads, bodies, completions, strict=True):
-        tail = [*stop, end] if completion.endswith(template.stop) else [end]
-        encoded.append(Encoded([*opening, *head, *body, *tail], len(opening) + len(head), len(tail)))
-    return encoded
+    """Encodes rendered samples in one batch; see `SampleEncoder`."""
+    return SampleEncoder(template, tokenizer).encode(prompts, completions)
 
 
 def encode_sample(template: Template, prompt: str, completion: str, tokenizer: "PreTrainedTokenizerBase") -> Encoded:
@@ -71,81 +131,72 @@ def encode_sample(template: Template, prompt: str, completion: str, tokenizer: "
 
 
 def encode_prompt(template: Template, prompt: str, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    """The tokens of a rendered prompt, as they stand at the beginning of a sample."""
-    return [*_opening_ids(tokenizer), *_encode_texts(template, [prompt], tokenizer)[0]]
+    """The tokens of one rendered prompt; see `SampleEncoder.prompt`."""
+    return SampleEncoder(template, tokenizer).prompt(prompt)
 
 
 def decode_reply(template: Template, ids: Sequence[int], tokenizer: "PreTrainedTokenizerBase") -> str:
     """The text of a generated reply: up to the first end token or textual stop, unescaped and stripped."""
-    end = end_token_id(tokenizer)
+    ends = end_ids(template, tokenizer)
     kept = list(ids)
-    if end in kept:
-        kept = kept[: kept.index(end)]
-    text = str(tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    first = next((place for place, token in enumerate(kept) if token in ends), len(kept))
+    text = str(tokenizer.decode(kept[:first], skip_special_tokens=True, clean_up_tokenization_spaces=False))
     return Escaper(template.cores).unescape(text.split(template.stop)[0].strip())
 
 
-def end_token_id(tokenizer: "PreTrainedTokenizerBase") -> int:
-    """The base model's own end token, which ends every sample.
+def end_token_id(template: Template, tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The token that ends every sample: the last one of the stop where no text becomes it (an end of turn), else the tokenizer's own.
 
     Raises:
-        UserError: the tokenizer names none.
+        UserError: the stop ends in no such token and the tokenizer names none.
     """
+    return _end(template, PieceTokenizer(tokenizer), tokenizer)
+
+
+def end_ids(template: Template, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The tokens at which generating ends: the template's end token, and the tokenizer's own where that is another."""
+    end, own = end_token_id(template, tokenizer), tokenizer.eos_token_id
+    return [end] if own in (None, end) else [end, int(own)]
+
+
+def stop_ids(template: Template, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The tokens that end every sample: those of the stop, then the end token unless they end in it."""
+    return _stop_ids(template, PieceTokenizer(tokenizer), tokenizer)
+
+
+def _end(template: Template, reader: PieceTokenizer, tokenizer: "PreTrainedTokenizerBase") -> int:
+    last = reader.boundary(template.stop)[-1:]
+    if last and last[0] in reader.markers and last[0] != tokenizer.unk_token_id:
+        return last[0]
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {tokenizer.name_or_path} has no end token (eos_token), so no reply could stop; use another base")
     return int(tokenizer.eos_token_id)
 
 
-def stop_ids(template: Template, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    """The tokens that end every sample: the textual stop, then the end token."""
-    return [*_encode_literal(template.stop, tokenizer), end_token_id(tokenizer)]
+def _stop_ids(template: Template, reader: PieceTokenizer, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    stop, end = reader.boundary(template.stop), _end(template, reader, tokenizer)
+    return stop if stop[-1:] == [end] else [*stop, end]
 
 
-def _opening_ids(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def _opening_ids(tokenizer: "PreTrainedTokenizerBase") -> Ids:
     """What the tokenizer puts before a sequence (a begin-of-text token in many families, nothing in others)."""
-    plain = _encode_literal("a", tokenizer)
+    plain = list(tokenizer("a", add_special_tokens=False)["input_ids"])
     whole = list(tokenizer("a")["input_ids"])
-    return whole[: whole.index(plain[0])] if plain and plain[0] in whole else []
+    return np.array(whole[: whole.index(plain[0])] if plain and plain[0] in whole else [], np.int32)
 
 
-def _encode_literal(text: str, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def _cut(text: str, template: Template, blank: str | None = None) -> tuple[list[Piece], str]:
+    """The pieces of a text, and the blank at its end that goes with what follows.
 
-
-def _encode_texts(template: Template, texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
-    """The tokens of texts of boundaries and contents; each distinct boundary is encoded once."""
-    cut = [pieces(text, template) for text in texts]
-    contents = [piece for row in cut for is_boundary, piece in row if not is_boundary]
-    boundaries = {piece: _encode_literal(piece, tokenizer) for row in cut for is_boundary, piece in row if is_boundary}
-    encoded = iter(_encode_contents(contents, tokenizer))
-    return [[token for is_boundary, piece in row for token in (boundaries[piece] if is_boundary else next(encoded))] for row in cut]
-
-
-def _encode_contents(contents: list[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
-    """Tokens of plain text, none of them an added token: where one would arise, its literal is cut in two and encoded in parts."""
-    added = {index: str(token) for index, token in tokenizer.added_tokens_decoder.items()}
-    return [
-        ids if added.keys().isdisjoint(ids) else _encode_in_parts(content, added, tokenizer)
-        for content, ids in zip(contents, _encode_plain(contents, tokenizer), strict=True)
-    ]
-
-
-def _encode_in_parts(content: str, added: Mapping[int, str], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    literals = [re.escape(literal) for literal in added.values() if len(literal) > 1]
-    cuts = [match.start() + 1 for match in re.finditer(f"(?={'|'.join(literals)})", content)] if literals else []
-    parts = [content[start:end] for start, end in pairwise([0, *cuts, len(content)])]
-    forbidden = added.keys() - {tokenizer.unk_token_id}  # what is left of that one stands for characters that are not in the vocabulary
-    return [token for part in parts for token in _encode_halved(part, forbidden, tokenizer)]
-
-
-def _encode_halved(part: str, forbidden: Set[int], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    """Halves the text while an added token arises that does not stand in it: the tokenizer's normalizer writes one, from `＜/s＞` say."""
-    ids = _encode_plain([part], tokenizer)[0]
-    if len(part) < 2 or forbidden.isdisjoint(ids):
-        return ids
-    halves = part[: len(part) // 2], part[len(part) // 2 :]
-    return [token for half in halves for token in _encode_halved(half, forbidden, tokenizer)]
-
-
-def _encode_plain(texts: list[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
-    return list(tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]) if texts else []
+    Args:
+        blank: the one before the text; None where the sample begins with it.
+    """
+    cut: list[Piece] = []
+    first, blank = blank is None, blank or ""
+    for is_boundary, piece in pieces(text, template):
+        whole, blank = blank + piece, ""
+        if is_boundary and whole[-1] == " ":
+            whole, blank = whole[:-1], " "
+        cut.append((is_boundary, first, whole))
+        first = False
+    return cut, blank

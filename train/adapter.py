@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from formats.contract import StopSpec, stop_spec
 from formats.errors import UserError
 from formats.template import Template, read_template
+from formats.tokens import end_ids
 from train.checkpoints import write_whole
 from train.settings import DecodingSettings, TrainSettings
 
@@ -81,7 +82,7 @@ def write_adapter(
     (partial / "template.toml").write_text(template.to_toml(), encoding="utf-8")
     (partial / "stop.json").write_text(stop_spec(template, tokenizer, trained_share).to_json(), encoding="utf-8")
     (partial / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    describe(partial, tokenizer, settings, decoding, card)
+    describe(partial, template, tokenizer, settings, decoding, card)
     if folder.exists():
         before = beside(folder, "before")
         shutil.rmtree(before, ignore_errors=True)
@@ -97,9 +98,16 @@ def beside(folder: Path, suffix: str) -> Path:
     return folder.with_name(f".{folder.name}.{suffix}")
 
 
-def describe(folder: Path, tokenizer: "PreTrainedTokenizerBase", settings: TrainSettings, decoding: DecodingSettings, card: str) -> None:
+def describe(
+    folder: Path,
+    template: Template,
+    tokenizer: "PreTrainedTokenizerBase",
+    settings: TrainSettings,
+    decoding: DecodingSettings,
+    card: str,
+) -> None:
     """Writes what changes with the decoding settings alone: generation_config.json, settings.toml and the model card."""
-    generation_config(decoding, tokenizer).save_pretrained(folder)
+    generation_config(decoding, template, tokenizer).save_pretrained(folder)
     (folder / "settings.toml").write_text(_toml(train=settings.model_dump(), decoding=decoding.model_dump()), encoding="utf-8")
     (folder / "README.md").write_text(card, encoding="utf-8")
 
@@ -129,8 +137,10 @@ def training_record(folder: Path) -> dict[str, Any]:
     return trained
 
 
-def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenizerBase", greedy: bool = False) -> "GenerationConfig":
-    """How to decode: ends at the tokenizer's end token.
+def generation_config(
+    decoding: DecodingSettings, template: Template, tokenizer: "PreTrainedTokenizerBase", greedy: bool = False
+) -> "GenerationConfig":
+    """How to decode: ends at the template's end token, and at the tokenizer's own where that is another.
 
     Args:
         greedy: always take the likeliest token, whatever the settings say.
@@ -138,10 +148,11 @@ def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenize
     import transformers
 
     config: Any = transformers.GenerationConfig
+    end, *others = end_ids(template, tokenizer)
     ends = {
         "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": filler_id(tokenizer),
+        "eos_token_id": [end, *others] if others else end,
+        "pad_token_id": filler_id(template, tokenizer),
         "max_new_tokens": decoding.max_new_tokens,
     }
     if greedy or decoding.temperature == 0:
@@ -159,17 +170,17 @@ def generation_config(decoding: DecodingSettings, tokenizer: "PreTrainedTokenize
     return sampling
 
 
-def filler_id(tokenizer: "PreTrainedTokenizerBase") -> int:
-    """The token that fills up shorter rows: another special token than the end token, where there is one.
+def filler_id(template: Template, tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The token that fills up shorter rows: another special token than those that end an answer, where there is one.
 
     A repetition penalty counts fillers as text that stood before: filling with the end token would make stopping less likely, the
     more so the shorter the prompt.
     """
-    end = tokenizer.eos_token_id
+    ends = end_ids(template, tokenizer)
     for token in (tokenizer.pad_token_id, tokenizer.unk_token_id, *sorted(tokenizer.all_special_ids)):
-        if token is not None and token != end:
+        if token is not None and token not in ends:
             return int(token)
-    return int(end)
+    return ends[0]
 
 
 def _toml(**tables: dict[str, Any]) -> str:

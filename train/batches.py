@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from formats.errors import UserError
+from formats.packing import pack
 from formats.samples import folder_template, read_split
 from formats.template import Template
 from formats.tokens import Encoded, encode_samples, stop_ids
@@ -52,7 +54,7 @@ def read_samples(folder: Path, split: str, tokenizer: "PreTrainedTokenizerBase",
 def stop_in_loss(rows: Sequence[Encoded], template: Template, tokenizer: "PreTrainedTokenizerBase") -> float:
     """The share of rows that end with the whole stop, textual stop and end token, all of it with loss."""
     stop = stop_ids(template, tokenizer)
-    return sum(row.labels[-len(stop) :] == stop for row in rows) / len(rows)
+    return sum(bool(np.array_equal(row.labels[-len(stop) :], stop)) for row in rows) / len(rows)
 
 
 def flatten(samples: Sequence[Encoded]) -> dict[str, Any]:
@@ -64,31 +66,21 @@ def flatten(samples: Sequence[Encoded]) -> dict[str, Any]:
         counts; `labels` (2, N), the same and whether each belongs to the stop; and where samples begin, in the names that
         flash-attention uses (`cu_seq_lens_q` and so on). There is no attention mask: the restarting positions stand for it.
     """
-    lengths = [len(sample.input_ids) for sample in samples]
-    targets = [_targets(sample) for sample in samples]
-    keep = torch.cat([torch.tensor(kept) for kept, _ in targets])
-    labels = torch.tensor([token for sample in samples for token in sample.input_ids[sample.num_prompt :]])
-    is_stop = torch.cat([stop for _, stop in targets])
-    starts = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
+    packed = pack(samples)
+    labels, starts = torch.from_numpy(packed.labels).long(), torch.from_numpy(packed.starts)
+    longest = int(starts.diff().max())
     return {
-        "input_ids": torch.tensor([[token for sample in samples for token in sample.input_ids]]),
-        "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
-        "logits_to_keep": keep[None],
+        "input_ids": torch.from_numpy(packed.input_ids).long()[None],
+        "position_ids": torch.from_numpy(packed.position_ids).long()[None],
+        "logits_to_keep": torch.from_numpy(packed.keep)[None],
         "shift_labels": labels,
-        "labels": torch.stack([labels, is_stop]),
+        "labels": torch.stack([labels, torch.from_numpy(packed.is_stop).long()]),
         "cu_seq_lens_q": starts,
         "cu_seq_lens_k": starts,
-        "max_length_q": max(lengths),
-        "max_length_k": max(lengths),
+        "max_length_q": longest,
+        "max_length_k": longest,
         "use_cache": False,
     }
-
-
-def _targets(sample: Encoded) -> tuple[list[bool], torch.Tensor]:
-    """Which positions predict a token with loss, and for each such token whether it belongs to the stop."""
-    length, replied = len(sample.input_ids), len(sample.input_ids) - sample.num_prompt
-    kept = [sample.num_prompt - 1 <= position < length - 1 for position in range(length)]
-    return kept, (torch.arange(replied) >= replied - sample.num_stop).long()
 
 
 def samples_at_once(batch: int, longest: int, tokens_per_batch: int) -> int:

@@ -116,7 +116,9 @@ def open_chat(adapter_folder: Path) -> Chat:
     base = resolve(adapter.base)
     tokenizer = load_tokenizer(base)
     model = attach(load_for_generation(base, adapter.settings.quantisation), adapter)
-    return Chat(model, tokenizer, adapter.template, generation_config(adapter.decoding, tokenizer), adapter.settings.max_tokens)
+    return Chat(
+        model, tokenizer, adapter.template, generation_config(adapter.decoding, adapter.template, tokenizer), adapter.settings.max_tokens
+    )
 
 
 def _held_back(text: str, template: Template) -> int:

@@ -127,7 +127,7 @@ def evaluate(
         answers: dict[bool, list[Reply]] = {}
         for greedy in (True, False):
             decoding = adapter.decoding.model_copy(update={"max_new_tokens": settings.max_new_tokens})
-            config = generation_config(decoding, tokenizer, greedy=greedy)
+            config = generation_config(decoding, template, tokenizer, greedy=greedy)
             answers[greedy] = generate(model, tokenizer, template, [row.prompt for row in chosen], config, seed=settings.seed)
             progress("measure base and adapter", done + 2 + (not greedy), 6)
         ended = {greedy: termination(replies, settings.max_new_tokens) for greedy, replies in answers.items()}

@@ -11,7 +11,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 
 from formats.errors import UserError
 from formats.template import Template
-from formats.tokens import decode_reply, encode_prompt, end_token_id, stop_ids
+from formats.tokens import decode_reply, encode_prompt, end_ids, stop_ids
 from train.adapter import Adapter, filler_id
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def generate(
 ) -> list[Reply]:
     """Answers rendered prompts, in their order.
 
-    An answer ends at the end token, at the textual stop, or at `config.max_new_tokens`; nothing else is forced on it. Prompts of
+    An answer ends at an end token, at the textual stop, or at `config.max_new_tokens`; nothing else is forced on it. Prompts of
     like length are answered together.
     """
     encoded = [encode_prompt(template, prompt, tokenizer) for prompt in prompts]
@@ -97,7 +97,7 @@ def _generate_batch(
     config: "GenerationConfig",
 ) -> list[Reply]:
     longest = max(map(len, encoded))
-    filler = filler_id(tokenizer)
+    filler = filler_id(template, tokenizer)
     input_ids = torch.tensor([[filler] * (longest - len(ids)) + ids for ids in encoded], device=model.device)
     mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in encoded], device=model.device)
     generator: Any = model
@@ -113,23 +113,24 @@ def _generate_batch(
 
 
 def read_reply(ids: Sequence[int], template: Template, tokenizer: "PreTrainedTokenizerBase", filler: int | None) -> Reply:
-    """The reply in generated tokens: cut behind its stop, which is the end token or the textual stop, whichever comes first.
+    """The reply in generated tokens: cut behind its stop, which is an end token or the textual stop, whichever comes first.
 
     Args:
         filler: what the batch filled answers up with that ended early; such tokens at the end are no part of the answer.
     """
     kept = list(ids)
-    end = end_token_id(tokenizer)
-    if end in kept:
-        kept = kept[: kept.index(end) + 1]
-    elif filler is not None and filler != end:
+    ends = end_ids(template, tokenizer)
+    at_end = next((place for place, token in enumerate(kept) if token in ends), None)
+    if at_end is not None:
+        kept = kept[: at_end + 1]
+    elif filler is not None and filler not in ends:
         while kept and kept[-1] == filler:
             kept.pop()
-    text = str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-    ended = kept[-1:] == [end] or template.stop in text
-    if kept[-1:] != [end] and template.stop in text:
+    spelled = at_end is None and template.stop in str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    if spelled:
         kept = _up_to_textual_stop(kept, template, tokenizer)
-    return Reply(decode_reply(template, kept, tokenizer), tuple(kept), "stop" if ended else "length")
+    ending: Ending = "length" if at_end is None and not spelled else "stop"
+    return Reply(decode_reply(template, kept, tokenizer), tuple(kept), ending)
 
 
 def _up_to_textual_stop(ids: list[int], template: Template, tokenizer: "PreTrainedTokenizerBase") -> list[int]:

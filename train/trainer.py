@@ -87,7 +87,7 @@ def train(
         shutil.rmtree(checkpoints, ignore_errors=True)
         result = TrainResult(**before["result"])
         if read_adapter(out).decoding != decoding:
-            describe(out, tokenizer, settings, decoding, model_card(found.published, template, settings, decoding, result))
+            describe(out, template, tokenizer, settings, decoding, model_card(found.published, template, settings, decoding, result))
             note_termination(out, None)
         return result
     data = read_samples(samples, "train", tokenizer, settings.max_tokens)

@@ -86,7 +86,8 @@ def filter_command(
 
 
 def _settings(recipe: Path | None, changes: Sequence[str], tried: Sequence[str] = ()) -> dict[str, Any]:
-    from curate.recipe import Recipe, set_value
+    from curate.recipe import Recipe
+    from curate.settings import set_value
 
     settings: dict[str, Any] = dict(Recipe.read(recipe).filter) if recipe else {}
     for change in changes:

@@ -31,8 +31,8 @@ def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...],
     """
     from curate.check import require_contract
     from curate.engine import alone
-    from curate.recipe import build_settings, set_value
     from curate.report import training_lines
+    from curate.settings import build_settings, set_value
     from formats.errors import UserError
     from train.settings import DecodingSettings, TrainSettings
 

@@ -11,7 +11,7 @@ import polars as pl
 from curate import store
 from curate.engine import Progress
 from curate.files import read_json
-from curate.forgetting.contexts import posts_below, samples_of
+from curate.forgetting.contexts import samples_of
 from curate.forgetting.copies import count_copies
 from curate.forgetting.downstream import RUN, Downstream, left_beside, may_be_older
 from curate.forgetting.excerpts import count_excerpts, forgotten_lines
@@ -56,8 +56,7 @@ def survey(
     writers |= earlier.authors
     unknown += [called for author, called in authors.items() if author not in writers]
 
-    below = posts_below([places.posts, *places.judged], gone)
-    dropped = {folder: samples_of(folder, below) for folder in places.samples}
+    dropped = {folder: samples_of(folder, gone) for folder in places.samples}
     examples = {key for folder, rows in dropped.items() for key in _keys_of_samples(folder, rows)}
     texts = _texts(places, gone, scores)
     named, nameless = count_excerpts(places.posts, gone)

@@ -10,6 +10,7 @@ from curate.manifest import stage_of
 from curate.pages.judged import REPORT, judged_sections
 from curate.pages.style import page
 from curate.report import Row, adds_up, comparison, run_table, training_lines
+from formats.contract_lines import SIGNS
 from formats.render import pieces
 from formats.samples import folder_template, read_split
 from formats.template import Template
@@ -68,13 +69,16 @@ def _funnel(rows: Sequence[Row]) -> str:
 
 
 def _contract(report: dict[str, Any]) -> str:
-    stop = "".join(report["stop"]["strings"]) + report["stop"]["token"]
-    kept = report["rows"] - report["too_long"]
-    return (
-        f"<p><code>{escape(repr(stop))}</code>, the tokens {escape(str(list(report['stop_token_ids'])))}, stands at the end of "
-        f"<strong>{report['with_stop_in_loss']:,} of {kept:,}</strong> samples and carries loss in each; "
-        f"{report['too_long']:,} longer ones are left out, none is cut.</p>"
+    stop = "".join(report["stop"]["strings"])
+    rows = f"{report['rows']:,} samples, the longest of {report['longest']:,} tokens; {report['too_long']:,} over the limit are left out"
+    points = "".join(
+        f'<tr><td>{SIGNS[point["holds"]]}</td><td class="said">{for_page(point["says"])}'
+        + "".join(f'<br><span class="dim">{for_page(more)}</span>' for more in (point["counterexample"], point["mend"]) if more)
+        + "</td></tr>"
+        for point in report["points"]
     )
+    ids = escape(" ".join(map(str, report["stop_token_ids"])))
+    return f"<p><code>{escape(repr(stop))}</code> = tokens {ids}. {rows}.</p><table>{points}</table>"
 
 
 def _samples(folder: Path) -> list[str]:

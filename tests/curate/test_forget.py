@@ -31,7 +31,7 @@ from curate.scrape import scrape
 from curate.sources.fetching.patience import Patience, SourceDownError
 from curate.sources.reddit_api import Request
 from curate.sources.source import Failure
-from curate.splits import SPLITS
+from curate.splits import SPLITS, SplitSettings
 from filters.catalogue import build_filter
 from filters.funnel import Funnel
 from filters.scorers.scorer import labelled, schema_of
@@ -100,7 +100,7 @@ def run(tmp_path: Path, comment: Make, submission: Make, dump: Dump) -> Path:
     import_files([dump(*lines, name="court.ndjson")], folder / "posts")
     judge_posts(folder / "posts", folder / "judged", build_filter({"toxicity": False}), tmp_path / "cache" / "scores")
     write_text(filter_page(folder / "judged", "judged"), folder / "judged" / REPORT)
-    make_samples(folder / "judged", folder / "samples", load_template("speakers"), max_turns=3, shares=(1, 0, 0), seed=0)
+    make_samples(folder / "judged", folder / "samples", load_template("speakers"), max_turns=3, split=SplitSettings((1, 0, 0), 0))
     return folder
 
 
@@ -192,7 +192,7 @@ def judge(posts: Path, out: Path) -> None:
 
 
 def render(judged: Path, out: Path, max_turns: int = 3) -> None:
-    make_samples(judged, out, load_template("speakers"), max_turns=max_turns, shares=(1, 0, 0), seed=0)
+    make_samples(judged, out, load_template("speakers"), max_turns=max_turns, split=SplitSettings((1, 0, 0), 0))
 
 
 def test_what_lies_beside_a_folder_called_posts_is_cleared_with_it_and_not_made_again(run: Path) -> None:

@@ -20,6 +20,7 @@ from curate.gather import import_files
 from curate.judging.judge import judge_posts
 from curate.manifest import MANIFEST, made_by, read_manifest
 from curate.samples import make_samples
+from curate.splits import SplitSettings
 from filters.catalogue import RULES, TRANSFORMS, build_filter
 from filters.scorers.scorer import labelled, schema_of
 from filters.scores import count_scores, hash_texts, score_texts
@@ -53,7 +54,7 @@ def judge(posts: Path, out: Path) -> None:
 
 
 def render(judged: Path, out: Path) -> None:
-    make_samples(judged, out, load_template("speakers"), max_turns=3, shares=(1, 0, 0), seed=0)
+    make_samples(judged, out, load_template("speakers"), max_turns=3, split=SplitSettings((1, 0, 0), 0))
 
 
 def table(folder: Path) -> pl.DataFrame:

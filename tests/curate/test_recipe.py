@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.recipe import Recipe, build_settings, set_value
+from curate.recipe import Recipe
+from curate.settings import build_settings, set_value
 from filters.catalogue import RULES, TRANSFORMS
 from filters.toxicity import Toxicity
 from formats.errors import UserError
@@ -116,8 +117,8 @@ def test_a_value_that_does_not_fit_is_told_with_file_key_and_what_was_found(reci
         ("[filter]\ntoxicity = 'detoxify:nowhere.ckpt'", "[filter] toxicity: unknown scorer 'detoxify:nowhere.ckpt'"),
         ("[filter]\nrecency.since = 2022-01-01\nrecency.until = 2021-01-01", "[filter] recency: since (2022-01-01) is not before until"),
         (
-            "[format]\ntemplate = 'alpaca'",
-            "[format] template alpaca: neither built in (comment-response, speakers) nor a .toml file that exists",
+            "[format]\ntemplate = 'koala'",
+            "[format] template koala: neither built in (alpaca, chatml, comment-reply-end, comment-response, ",
         ),
     ],
 )
@@ -190,7 +191,7 @@ def test_of_two_changes_of_the_same_key_the_last_holds_and_the_file_stays(recipe
         ("train.rank=many", "[train] rank: Input should be a valid integer"),
         ("train=3", "train: expected a table, found 3"),
         ("name=2024", "name: Input should be a valid string, found 2024"),
-        ("format.template=alpaca", "[format] template alpaca: neither built in"),
+        ("format.template=koala", "[format] template koala: neither built in"),
     ],
 )
 def test_a_wrong_change_is_told_like_a_wrong_file(recipe_file: Path, change: str, message: str) -> None:

@@ -1,26 +1,31 @@
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import datasets
 import polars as pl
 import pytest
+from transformers import AutoTokenizer
 
 from curate import store
 from curate.gather import import_files
 from curate.judging.judge import judge_posts
+from curate.rendering import Fit
 from curate.samples import Sampled, make_samples
-from curate.splits import SPLITS
+from curate.splits import SPLITS, SplitSettings
 from filters.catalogue import build_filter
 from formats.errors import UserError
-from formats.render import SAMPLE_COLUMNS
+from formats.render import SAMPLE_COLUMNS as RENDERED
 from formats.samples import read_split
 from formats.template import load_template, read_template
+from formats.tokens import encode_sample
 
 Record = dict[str, Any]
 Make = Callable[..., Record]
 TEMPLATE = load_template("comment-response")
+SAMPLE_COLUMNS = (*RENDERED, "num_tokens", "toxicity")
 THIRDS = (0.34, 0.33, 0.33)
 
 
@@ -55,8 +60,9 @@ def forum(comment: Make, submission: Make) -> list[Record]:
 
 
 def make(source: Path, out: Path, **changes: Any) -> Sampled:
-    settings: dict[str, Any] = {"template": TEMPLATE, "max_turns": 4, "shares": THIRDS, "seed": 0} | changes
-    return make_samples(source, out, settings.pop("template"), **settings)
+    settings: dict[str, Any] = {"template": TEMPLATE, "max_turns": 4, "shares": THIRDS, "seed": 0, "by": "thread"} | changes
+    split = SplitSettings(settings.pop("shares"), settings.pop("seed"), settings.pop("by"))
+    return make_samples(source, out, settings.pop("template"), split=split, **settings)
 
 
 def sha256(folder: Path) -> dict[str, str]:
@@ -192,9 +198,9 @@ def test_the_template_lies_beside_the_samples(tmp_path: Path, forum: list[Record
 @pytest.mark.parametrize(
     ("rules", "why"),
     [
-        ({"min_score": 100}, "0 posts pass the filters, 0 open a thread, 0 have no turn "),
-        ({"length": {"minimum": 1, "maximum": 10}}, "0 posts pass the filters"),
-        ({"bots": ["author_s1"], "turns": False}, "2 posts pass the filters, 0 open a thread, 1 have no turn "),
+        ({"min_score": 100}, "0 posts pass the filters, 0 become samples"),
+        ({"length": {"minimum": 1, "maximum": 10}}, "0 posts pass the filters, 0 become samples"),
+        ({"bots": ["author_s1"], "turns": False}, "2 posts pass the filters, 1 nothing left before them, 1 become samples"),
     ],
 )
 def test_where_no_reply_is_left_to_learn_one_line_says_why_and_what_was_there_stays(
@@ -274,3 +280,100 @@ def test_what_is_no_folder_of_judged_posts_is_told(tmp_path: Path, forum: list[R
         make(source, source)
     with pytest.raises(UserError, match=r"train\.parquet: no such file; give a folder of samples, as `lorum format`"):
         read_samples(tmp_path, "train")
+
+
+def test_a_sample_names_the_posts_of_its_turns(tmp_path: Path, comment: Make, submission: Make, judged: Callable[..., Path]) -> None:
+    source = judged(submission(), comment("c1"), comment("c2", parent="c1"), comment("c3", parent="c2"))
+    make(source, tmp_path / "samples", max_turns=3, shares=(1.0, 0.0, 0.0))
+    rows = read_samples(tmp_path / "samples", "train", ["id", "turn_ids"])
+    assert dict(rows.iter_rows()) == {
+        "t1_c1": ["t3_s1", "t1_c1"],
+        "t1_c2": ["t3_s1", "t1_c1", "t1_c2"],
+        "t1_c3": ["t1_c1", "t1_c2", "t1_c3"],
+    }
+
+
+def test_only_what_a_persona_wrote_is_learned_in_whatever_case_it_is_named(
+    tmp_path: Path, comment: Make, submission: Make, judged: Callable[..., Path]
+) -> None:
+    records = [
+        submission(author="Plaintiff"),
+        comment("c1", author="TeaClerk", body="The clerk has seen this kettle before."),
+        comment("c2", parent="c1", author="Bailiff", body="The bailiff has not, and says so."),
+        comment("c3", parent="c2", author="TeaClerk", body="The bailiff was asleep, as noted."),
+    ]
+    source = judged(*records)
+    sampled = make(source, tmp_path / "samples", personas=("u/teaclerk",), shares=(1.0, 0.0, 0.0))
+    assert (sampled.targets, sampled.samples, sampled.other_authors) == (3, 2, 1)
+    rows = read_samples(tmp_path / "samples", "train", ["id", "prompt"])
+    assert rows["id"].to_list() == ["t1_c1", "t1_c3"]
+    assert "The bailiff has not" in rows["prompt"][1]
+    with pytest.raises(
+        UserError, match="judged: no reply that could be learned is by nobody; give names as they stand in the column author"
+    ):
+        make(source, tmp_path / "none", personas=("nobody",))
+
+
+def test_samples_are_fitted_to_a_number_of_tokens_and_count_them(
+    tmp_path: Path, comment: Make, submission: Make, judged: Callable[..., Path], base_folder: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base_folder)
+    records = [
+        submission(title="The case of the kettle", selftext="It was boiled twice. " * 10),
+        comment("c1", body="The court finds the kettle guilty."),
+        comment("c2", parent="c1", body="Milk goes in after, as the statute says."),
+        comment("long", parent="c1", body="The kettle, the mug and the spoon, in this order. " * 30),
+    ]
+    source = judged(*records, repetition=False)
+    whole = make(source, tmp_path / "whole", shares=(1.0, 0.0, 0.0), fit_to=Fit(str(base_folder)))
+    rows = read_samples(tmp_path / "whole", "train", ["id", "num_tokens", "prompt", "completion"])
+    assert whole.samples == 3
+    for _, count, prompt, completion in rows.iter_rows():
+        assert count == len(encode_sample(TEMPLATE, prompt, completion, tokenizer).input_ids)
+    lengths = dict(rows["id", "num_tokens"].iter_rows())
+    fitted = make(source, tmp_path / "fitted", shares=(1.0, 0.0, 0.0), fit_to=Fit(str(base_folder), lengths["t1_c2"] - 1))
+    assert (fitted.samples, fitted.long_replies, fitted.long_contexts) == (1 + (lengths["t1_c1"] < lengths["t1_c2"]), 1, 0)
+    left = read_samples(tmp_path / "fitted", "train", ["id", "turn_ids", "num_tokens"]).filter(pl.col("id") == "t1_c2").to_dicts()
+    assert [row["turn_ids"] for row in left] == [["t1_c1", "t1_c2"]]
+    assert left[0]["num_tokens"] < lengths["t1_c2"]
+
+
+def test_what_says_nearly_the_same_as_a_sample_for_training_is_not_held_out(
+    tmp_path: Path, forum: list[Record], comment: Make, submission: Make, judged: Callable[..., Path]
+) -> None:
+    copied = "The court has heard the kettle, the mug and eleven witnesses, and it finds that nobody in this room can make tea."
+    twins = [
+        record
+        for number in range(40, 60)
+        for record in (submission(f"s{number}"), comment(f"c{number}", thread=f"s{number}", author=f"writer{number}", body=copied))
+    ]
+    sampled = make(judged(*forum, *twins, duplicates=False, near_duplicates=False), tmp_path / "samples")
+    splits = {name: read_samples(tmp_path / "samples", name) for name in SPLITS}
+    saying_so = {name: table.filter(pl.col("completion").str.contains("eleven witnesses")).height for name, table in splits.items()}
+    assert saying_so["train"] > 0
+    assert (saying_so["validation"], saying_so["test"]) == (0, 0)
+    assert sampled.near_copies >= 20 - saying_so["train"] > 0
+    assert sum(table.height for table in splits.values()) == sampled.samples
+
+
+def test_a_score_of_the_reply_stands_beside_it(tmp_path: Path, comment: Make, submission: Make, judged: Callable[..., Path]) -> None:
+    source = judged(submission(), comment("c1"), toxicity={"scorer": "lite"})
+    make(source, tmp_path / "samples", shares=(1.0, 0.0, 0.0))
+    (score,) = read_samples(tmp_path / "samples", "train")["toxicity"]
+    assert 0 <= score < 0.8
+    make(judged(submission(), comment("c1"), name="not scored"), tmp_path / "unscored", shares=(1.0, 0.0, 0.0))
+    assert read_samples(tmp_path / "unscored", "train")["toxicity"].to_list() == [None]
+
+
+def test_a_template_that_tells_the_community_has_its_name_where_there_is_one(
+    tmp_path: Path, forum: list[Record], comment: Make, submission: Make, judged: Callable[..., Path]
+) -> None:
+    template = replace(load_template("chatml"), system_text="A reply in {community}[[, by {flair}]][[, of {community}]].")
+    make(judged(*forum), tmp_path / "samples", template=template)
+    assert read_template(tmp_path / "samples" / "template.toml").system_text == "A reply in KettleCourt[[, by {flair}]], of KettleCourt."
+    assert read_samples(tmp_path / "samples", "train")["prompt"][0].startswith(
+        "<|im_start|>system\nA reply in KettleCourt, of KettleCourt.<|im_end|>\n<|im_start|>user\n"
+    )
+    other = (submission("o1", subreddit="TeaBench"), comment("o2", thread="o1", subreddit="TeaBench"))
+    make(judged(*forum, *other, name="of two"), tmp_path / "two", template=template)
+    assert read_template(tmp_path / "two" / "template.toml") == template

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from curate import threads
 from curate.posts import POSTS
-from formats.render import NOBODY, THE_BOT
+from formats.render import NOBODY, THE_BOT, TURN_TEXT
 
 Post = dict[str, Any]
 SCHEMA = {name: POSTS.get(name, pl.String) for name in threads.COLUMNS}
@@ -33,10 +34,11 @@ def table(*rows: Post) -> pl.DataFrame:
 def conversations(judged: pl.DataFrame, found: threads.Chains) -> list[dict[str, Any]]:
     """Each conversation's keys, and its turns as (id, speaker, text)."""
     made = threads.conversations(judged, found)
+    texts = made.posts.select(TURN_TEXT).to_series()
     rows = []
     for keys, turns, speakers in zip(made.replies.iter_rows(named=True), made.turns.tolist(), made.speakers.tolist(), strict=True):
         told = [
-            (judged["id"][row], "Bot" if speaker == THE_BOT else f"Speaker_{speaker}", made.texts[row])
+            (judged["id"][row], "Bot" if speaker == THE_BOT else f"Speaker_{speaker}", texts[row])
             for row, speaker in zip(turns, speakers, strict=True)
             if row != NOBODY
         ]
@@ -175,10 +177,30 @@ def test_a_submission_says_its_title_and_its_text(title: str | None, text: str |
     assert [text for _, _, text in row["turns"]] == [expected, "text of c1"]
 
 
+def test_a_conversation_knows_the_title_of_its_thread_and_the_flair_of_who_replies() -> None:
+    rows = [
+        post("t3_s", None, title="The Crown v. Spout", flair="Case"),
+        post("c1", "t3_s", flair="Clerk", title="no title of the thread"),
+        post("c2", "c1", created_at=datetime(2011, 11, 11, tzinfo=UTC)),
+        post("d1", None, thread="t3_d"),
+        post("d2", "d1", thread="t3_d", title="no title of the thread"),
+    ]
+    made = threads.conversations(table(*rows), threads.chains(table(*rows), 3))
+    assert made.replies.select("id", "title", "flair").rows() == [
+        ("c1", "The Crown v. Spout", "Clerk"),
+        ("c2", "The Crown v. Spout", None),
+        ("d2", None, None),
+    ]
+    told = made.posts.select("id", "title", "flair", "text").row(0)
+    assert told == ("t3_s", "The Crown v. Spout", "Case", "text of t3_s")
+    assert made.posts["created_at"][2].year == 2011
+
+
 def test_a_conversation_has_the_keys_of_its_reply() -> None:
     judged = table(post("t3_s", None, community="Other", score=1), post("c1", "t3_s", community="KettleCourt", score=None))
     (row,) = threads.conversations(judged, threads.chains(judged, 2)).replies.iter_rows(named=True)
-    assert row == {"id": "c1", "thread_id": "t3_s", "community": "KettleCourt", "created_at": None, "score": None}
+    keys = {"id": "c1", "thread_id": "t3_s", "community": "KettleCourt", "created_at": None, "score": None}
+    assert row == {**keys, "title": None, "flair": None}
 
 
 @pytest.mark.parametrize(

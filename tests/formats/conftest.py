@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from formats.escape import COMMON_SPECIAL_TOKENS
 from formats.render import NOBODY, THE_BOT, Conversations
-from formats.template import BOT, Template, load_template
+from formats.template import BOT, Template, built_in, load_template
 
 # Examples share the two cores with other work, so no deadline; the same examples in every run, so that CI says the same twice.
 settings.register_profile(
@@ -37,6 +37,44 @@ CHATML = Template(
 
 TEMPLATES = (load_template("comment-response"), load_template("speakers"), CHATML)
 
+EVERYTHING = Template(
+    name="everything",
+    begin="## THE RECORD ##\n\n",
+    system="## RULES ##\n{text}\n\n",
+    system_text="The forum is {community}[[, you are {flair}]][[, it is {date}]][[, the case is {title}]].",
+    turn="## {speaker}[[ ({flair})]][[, {date}]]: ##\n{text}\n\n",
+    submission="## {speaker} opens in [{community}] ##\n{title}\n## CASE ##\n{text}\n\n",
+    reply="## {speaker}[[ ({flair})]]: ##\n",
+    stop="\n\n## END ##",
+    separator="-----\n",
+    bot="The Clerk",
+)
+"""Values in every heading and in the system text, a boundary behind titles, a separator."""
+
+INSIDE = Template(
+    name="inside",
+    system="<rules>{text}</rules>",
+    system_text="Of {flair}, in the court of {community}.",
+    system_inside=True,
+    turn="<user>{text}</user>",
+    submission="<post>{title}\n\n{text}</post>",
+    bot_turn="<bot>{text}</bot>",
+    reply="<bot>",
+    stop="</bot>",
+    separator="\n<|next|>\n",
+)
+"""User and bot in turn, and a system text in its own boundaries inside the user's first turn."""
+
+QUESTIONS = Template(name="questions", turn="### Q: {text} ### A:", reply=" ", stop="\n### END")
+"""What closes a turn opens the reply, and user and bot do not take turns."""
+
+ASIDE = Template(
+    name="aside", turn="<{speaker}> {text}\n", bot_turn="<me, {speaker}> {text}\n", reply="<me, {speaker}> ", stop="\n<over>", bot="Odo"
+)
+"""The bot's turns have a form of their own, but speakers are named, so that no turns are merged."""
+
+ALL_TEMPLATES = (*map(load_template, built_in()), CHATML, EVERYTHING, INSIDE, QUESTIONS, ASIDE)
+
 STRIPPED = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 """Unicode's White_Space, which rendering strips; Python's `str.strip` would take U+001C to U+001F as well."""
 
@@ -47,11 +85,13 @@ TRAINED_ON = [
 
 
 def boundaries(template: Template) -> list[str]:
-    literals = (template.begin, template.turn_opening, template.turn_closing, template.reply, template.stop)
-    return [literal.replace("{speaker}", name) for literal in literals for name in ("Bot", "Speaker_0", "Speaker_41") if literal]
+    values = [
+        {"speaker": name, "flair": "END", "date": "2011-11-11", "community": "user"} for name in (template.bot, "Speaker_0", "Speaker_41")
+    ]
+    return list({heading.text(known): None for heading in template.headings for known in [*values, {"speaker": template.bot}]})
 
 
-_literals = [literal for template in TEMPLATES for literal in boundaries(template) if literal.strip()]
+_literals = [literal for template in ALL_TEMPLATES for literal in boundaries(template)]
 FORGERIES = sorted({*_literals, *(literal.strip() for literal in _literals), *COMMON_SPECIAL_TOKENS})
 ODDITIES = [
     "\\", "\\\\", "#", "###", "\n", "\n\n", "\r\n", "\r", " ", "\t", "\v", "\x1f", "\0", "\x85", "\xa0", "\u2028", "\u2029", "\u200b",
@@ -109,18 +149,23 @@ def template(request):
     return request.param
 
 
+@pytest.fixture(scope="session", params=ALL_TEMPLATES, ids=lambda template: template.name)
+def any_template(request):
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def conversations():
-    """Builds what `render` takes, from lists of (speaker, text)."""
+    """Builds what `render` takes, from lists of (speaker, text[, title, flair, created_at]), and from columns of the replies."""
 
-    def build(*rows):
+    def build(*rows, **of_replies):
         width = max(map(len, rows), default=2)
-        texts = [text for row in rows for _, text in row]
+        said = [(*turn[1:], None, None, None)[:4] for row in rows for turn in row]
         turns, speakers = np.full((len(rows), width), NOBODY), np.full((len(rows), width), THE_BOT)
         first = 0
         for number, row in enumerate(rows):
             turns[number, width - len(row) :] = np.arange(first, first + len(row))
-            speakers[number, width - len(row) :] = [THE_BOT if name == BOT else int(name.removeprefix("Speaker_")) for name, _ in row]
+            speakers[number, width - len(row) :] = [THE_BOT if name == BOT else int(name.removeprefix("Speaker_")) for name, *_ in row]
             first += len(row)
         replies = pl.DataFrame(
             {
@@ -129,6 +174,8 @@ def conversations():
                 "community": ["KettleCourt"] * len(rows),
                 "created_at": [None] * len(rows),
                 "score": list(range(len(rows))),
+                **({"title": [None] * len(rows), "flair": [None] * len(rows)} if of_replies else {}),
+                **of_replies,
             },
             schema={
                 "id": pl.String,
@@ -136,9 +183,13 @@ def conversations():
                 "community": pl.String,
                 "created_at": pl.Datetime("ms", "UTC"),
                 "score": pl.Int32,
+                **({"title": pl.String, "flair": pl.String} if of_replies else {}),
             },
         )
-        return Conversations(replies, pl.Series("text", texts, pl.String), turns, speakers)
+        schema = {"text": pl.String, "title": pl.String, "flair": pl.String, "created_at": pl.Datetime("ms", "UTC")}
+        posts = pl.DataFrame(said, schema=schema, orient="row")
+        posts = posts.insert_column(0, pl.Series("id", [f"t1_p{number}" for number in range(len(said))], pl.String))
+        return Conversations(replies, posts, turns, speakers)
 
     return build
 

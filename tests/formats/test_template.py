@@ -1,18 +1,15 @@
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from formats.errors import UserError
-from formats.template import Template, built_in, load_template, read_template
+from formats.template import Template, load_template, read_template
 
 OWN = 'name = "own"\nturn = "User: {text}\\n"\nreply = "Bot: "\nstop = "\\n###"\n'
 
 
-def test_the_library_holds_the_two_templates_of_the_design():
-    assert built_in() == ["comment-response", "speakers"]
-    comments, speakers = map(load_template, built_in())
+def test_the_two_templates_of_the_design():
+    comments, speakers = map(load_template, ("comment-response", "speakers"))
     assert (comments.begin, comments.turn, comments.reply, comments.stop) == (
         "",
         "### Comment:\n{text}\n\n",
@@ -34,24 +31,45 @@ def test_a_template_file_of_ones_own_is_read(tmp_path):
     assert load_template(file) == load_template(str(file)) == Template("own", "User: {text}\n", "Bot: ", "\n###")
 
 
-@given(st.text(), st.text(st.characters(codec="utf-8", exclude_characters="\\{}"), max_size=8))
+PLAIN = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"], exclude_characters="\\{}[]"), max_size=8)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1).filter(str.isprintable), PLAIN)
 def test_a_template_written_as_toml_reads_back_the_same(tmp_path_factory, name, oddity):
-    template = Template(name, f"<User>{oddity}\n{{text}}\n", f"<Bot>{oddity}\n", f"\n<Stop>{oddity}", f"<Begin>{oddity}\n")
+    opens = f"<User>{oddity}\n"
+    template = Template(
+        name,
+        f"{opens}{{text}}\n",
+        f"<Bot>{oddity}\n",
+        f"\n<Stop>{oddity}",
+        begin=f"<Begin>{oddity}\n",
+        system=f"<Rules>{oddity}\n{{text}}\n",
+        system_text=f'"{oddity}" in\t{{community}}\r\n',
+        bot_turn=f"<Bot>{oddity}\n{{text}}\n",
+        system_inside=len(oddity) % 2 == 0,
+    )
     file = tmp_path_factory.mktemp("template") / "template.toml"
     file.write_text(template.to_toml(), encoding="utf-8")
     assert read_template(file) == template
 
 
-def test_the_built_in_ones_read_back_from_a_samples_folder(template, tmp_path):
-    (tmp_path / "template.toml").write_text(template.to_toml(), encoding="utf-8")
-    assert read_template(tmp_path / "template.toml") == template
+def test_every_template_reads_back_from_a_samples_folder(any_template, tmp_path):
+    (tmp_path / "template.toml").write_text(any_template.to_toml(), encoding="utf-8")
+    assert read_template(tmp_path / "template.toml") == any_template
+
+
+def test_what_is_as_it_is_by_itself_is_not_written():
+    toml = load_template("comment-response").to_toml()
+    assert toml == ('name = "comment-response"\nturn = "### Comment:\\n{text}\\n\\n"\nreply = "### Response:\\n"\nstop = "\\n\\n### END"\n')
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (OWN + 'end = "x"\n', "unknown key 'end' in a template; known: name, turn, reply, stop, begin"),
+        (OWN + 'end = "x"\n', "unknown key 'end' in a template; known: name, turn, reply, stop, begin, system, "),
         (OWN + "begin = 3\n", "begin is int, expected a string"),
+        (OWN + 'system_inside = "yes"\n', "system_inside is str, expected true or false"),
+        (OWN + "stop = true\n", "not valid TOML: "),
         ('name = "own"\nturn = "User: {text}\\n"\n', "a template needs reply, stop"),
         ("name = own", "not valid TOML: "),
         ("", "a template needs name, turn, reply, stop"),
@@ -75,49 +93,13 @@ def test_a_template_file_that_is_not_utf_8_is_refused_in_one_line(tmp_path):
 
 def test_an_unknown_template_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(
-        UserError, match=r"^template alpaca: neither built in \(comment-response, speakers\) nor a \.toml file that exists$"
+        UserError, match=r"^template alpacca: neither built in \(alpaca, chatml, .*, zephyr\) nor a \.toml file that exists$"
     ):
-        load_template("alpaca")
+        load_template("alpacca")
     with pytest.raises(UserError, match=r"gone\.toml: no such template file$"):
         read_template(tmp_path / "gone.toml")
     with pytest.raises(UserError, match=r": no template file \(.+\)$"):
         read_template(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"turn": "User: {txt}\n"}, "turn has the placeholder {txt}; known there: {speaker}, {text}"),
-        ({"begin": "{speaker}!!"}, "begin has the placeholder {speaker}; known there: none"),
-        ({"stop": "\n{}###"}, "stop has the placeholder {}; known there: none"),
-        ({"reply": "Bot {text}: "}, "reply has the placeholder {text}; known there: {speaker}"),
-        ({"turn": "User: "}, "turn needs the placeholder {text} exactly once"),
-        ({"turn": "User: {text}{text}\n"}, "turn needs the placeholder {text} exactly once"),
-        ({"turn": "User: {text}\n-- {speaker}\n"}, "turn has {speaker} after {text}; say who speaks before the text"),
-        ({"turn": "{text}\n"}, "turn opening '' is no boundary"),
-        ({"turn": "> {text}\n"}, "turn opening '> ' is no boundary"),
-        ({"turn": "User: {text}|\n"}, "turn closing '|\\n' is no boundary"),
-        ({"begin": "#\n"}, "begin '#\\n' is no boundary"),
-        ({"reply": " \n"}, "reply ' \\n' is no boundary"),
-        ({"stop": "\n"}, "stop '\\n' is no boundary"),
-        ({"reply": "User: "}, "reply and turn open with the same text 'User: '; make them differ"),
-        ({"stop": "\nUser:"}, "the stop '\\nUser:' also opens a turn; make them differ"),
-        ({"stop": "\nBot:"}, "the stop '\\nBot:' also opens a turn; make them differ"),
-        ({"stop": "\n\\end"}, "a boundary holds a backslash, which marks escapes; leave it out"),
-        ({"stop": "###"}, "a text that ends with '#' before '###' would move the boundary '###'; begin '###' with a line break"),
-        ({"stop": "\nUser: bye"}, "a text that begins with 'bye' after 'User: ' would become the boundary 'User: bye'"),
-        ({"turn": "<<{text}>>\n"}, "a text that ends with '>' before '>>\\n"),
-        ({"turn": "<<{text}>!\n", "stop": "\n<end>"}, "a text that ends with '<end' before '>!\\n<<' would move the boundary '<end>'"),
-        (
-            {"turn": "{speaker}{text}\n", "reply": "Answer: "},
-            "a text that begins with '0' after 'Speaker_0' would become the boundary 'Speaker_00'",
-        ),
-    ],
-)
-def test_a_template_that_could_not_hold_is_refused_with_the_reason(fields, message):
-    whole = {"name": "own", "turn": "User: {text}\n", "reply": "Bot: ", "stop": "\n###", **fields}
-    with pytest.raises(UserError, match=re.escape(f"template own: {message}")):
-        Template(**whole)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +108,7 @@ def test_a_template_that_could_not_hold_is_refused_with_the_reason(fields, messa
         ("<|im_start|>user\n{text}<|im_end|>\n", "<|im_start|>assistant\n", "<|im_end|>"),
         ("### Instruction:\n{text}\n\n", "### Response:\n", "</s>"),
         ("User: {text}\n", "Assistant: ", "\n\n###"),
-        ("{speaker}: {text}\n", "{speaker}: ", "\n-----"),
+        ("{speaker}: {text}\n", "{speaker}: ", "\n====="),
         ("[INST] {text} [/INST]", "[ANSWER]", " [STOP]"),
         ("Frage: {text}\n", "Antwort: ", "\n§§"),
     ],
@@ -139,3 +121,42 @@ def test_the_usual_shapes_are_accepted(turn, reply, stop):
 def test_a_boundary_is_found_with_whatever_blank_a_trainer_left_around_it(blank):
     found = load_template("comment-response").boundary.search(f"Ha.{blank}### END{blank}x")
     assert found.group() == f"{blank}### END{blank}"
+
+
+def test_what_stands_before_a_reply_holds_the_closing_of_the_turn_where_the_opening_is_blank():
+    assert load_template("llama2").reply_opening() == " [/INST] "
+    assert load_template("chatml").reply_opening() == "<|im_start|>assistant\n"
+    assert Template("own", "Q: {text}\n", "A[[ ({flair})]], {date}: ", "\n###").reply_opening() == "A, : "
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "expected"),
+    [
+        ("comment-response", "### Comment:\nHm.\n\n### Response:\n", True),
+        ("comment-response", "### Comment:\nHm.\n\n### Response:", False),
+        ("comment-response", "### Response:\nHm.", False),
+        ("llama2", "[INST] Hm. [/INST] ", True),
+        ("llama2", "[INST] Hm. ", False),
+        ("speakers", "## Bot: ##\n", True),
+        ("speakers", "## Bot ##\n", False),
+    ],
+)
+def test_a_prompt_is_known_by_its_end(name, prompt, expected):
+    assert load_template(name).ends_in_reply_opening(prompt) is expected
+
+
+def test_a_prompt_that_ends_with_values_is_known_as_well():
+    own = Template("own", "Q: {text}\n", "A[[ ({flair})]]: ", "\n###")
+    assert own.ends_in_reply_opening("Q: Hm.\nA (Law - l'\u00e9tudiant): ")
+    assert not own.ends_in_reply_opening("Q: Hm.\nA (<b>): ")
+
+
+@pytest.mark.parametrize(
+    ("name", "has_roles"), [("chatml", True), ("llama2", True), ("comment-response", False), ("speakers", False), ("vicuna", True)]
+)
+def test_templates_with_a_form_for_the_turns_of_the_bot_have_roles(name, has_roles):
+    assert load_template(name).has_roles is has_roles
+
+
+def test_where_speakers_are_named_no_turns_are_merged():
+    assert not Template("own", "<{speaker}> {text}\n", "<me> ", "\n<over>", bot_turn="<me> {text}\n").has_roles

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedToken
 from formats.errors import UserError
 from formats.render import Turn, render_prompt
 from formats.template import Template
-from formats.tokens import end_token_id, stop_ids
+from formats.tokens import end_ids, end_token_id, stop_ids
 from train.adapter import filler_id, generation_config, read_adapter
 from train.base_model import Base, load_tokenizer
 from train.chat import Chat
@@ -56,7 +56,7 @@ def test_a_model_that_always_stops_is_measured_so(base_folder: Path, tokenizer: 
     script = [*reply, *stop_ids(template, tokenizer)]
     # The textual stop ends the answer already: the end token behind it is never asked for.
     model = Scripted(base_folder, script[:-1]).model
-    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer))
+    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, template, tokenizer))
     assert replies == [Reply("Overruled, and buttered.", tuple(script[:-1]), "stop")] * 2
     measured = termination(replies, 48)
     assert (measured.rate, measured.stopped, measured.looped, measured.empty) == (1.0, 2, 0.0, 0)
@@ -65,22 +65,51 @@ def test_a_model_that_always_stops_is_measured_so(base_folder: Path, tokenizer: 
 
 def test_the_end_token_alone_stops_too(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
     reply = tokenizer("Overruled.")["input_ids"]
-    model = Scripted(base_folder, [*reply, end_token_id(tokenizer)]).model
-    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer))
+    model = Scripted(base_folder, [*reply, end_token_id(template, tokenizer)]).model
+    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, template, tokenizer))
     assert [(reply.text, reply.ending) for reply in replies] == [("Overruled.", "stop")] * 2
+
+
+@pytest.fixture
+def turns(base: Base) -> tuple[Template, PreTrainedTokenizerBase]:
+    """A template whose stop is an end of turn, and a tokenizer that knows it but has another end token of its own."""
+    tokenizer = load_tokenizer(base)
+    tokenizer.eos_token = "<|pad|>"
+    template = Template(name="turns", turn="### Comment:\n{text}\n\n", reply="### Response:\n", stop="<|end|>")
+    assert end_ids(template, tokenizer) == [1, 0]
+    return template, tokenizer
+
+
+@pytest.mark.parametrize("end", [1, 0])
+def test_answers_end_at_the_end_of_turn_and_at_the_tokenizers_own_end(
+    base_folder: Path, turns: tuple[Template, PreTrainedTokenizerBase], end: int
+) -> None:
+    template, tokenizer = turns
+    config = generation_config(GREEDY, template, tokenizer)
+    assert config.eos_token_id == [1, 0]
+    reply = tokenizer("Overruled.")["input_ids"]
+    model = Scripted(base_folder, [*reply, end]).model
+    assert generate(model, tokenizer, template, PROMPTS, config) == [Reply("Overruled.", (*reply, end), "stop")] * 2
+
+
+def test_filler_ends_no_answer_where_there_is_another_special_token(turns: tuple[Template, PreTrainedTokenizerBase]) -> None:
+    template, tokenizer = turns
+    assert filler_id(template, tokenizer) == 1, "both special tokens end answers"
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|idle|>"]})
+    assert filler_id(template, tokenizer) == tokenizer.convert_tokens_to_ids("<|idle|>")
 
 
 def test_a_stop_spelled_with_other_tokens_stops_too(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
     spelled = [token for character in "Ha.\n\n### END" for token in tokenizer(character)["input_ids"]]
     assert spelled[-len(stop_ids(template, tokenizer)) + 1 :] != stop_ids(template, tokenizer)[:-1]
     model = Scripted(base_folder, spelled).model
-    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer))
+    replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, template, tokenizer))
     assert [(reply.text, reply.ending) for reply in replies] == [("Ha.", "stop")] * 2
 
 
 def test_a_model_that_never_stops_is_measured_so(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
     model = Scripted(base_folder, tokenizer(" milk")["input_ids"]).model
-    measured = termination(generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, tokenizer)), 48)
+    measured = termination(generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, template, tokenizer)), 48)
     assert (measured.rate, measured.looped, measured.mean_tokens) == (0.0, 1.0, 0.0)
 
 
@@ -91,8 +120,8 @@ def test_a_loop_is_told_from_an_answer_that_only_goes_on() -> None:
 
 
 def test_filler_is_no_part_of_an_answer_and_never_the_end_token(tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
-    filler = filler_id(tokenizer)
-    assert filler == 0 != end_token_id(tokenizer)
+    filler = filler_id(template, tokenizer)
+    assert filler == 0 != end_token_id(template, tokenizer)
     words = tokenizer("Ha, ha.")["input_ids"]
     assert read_reply([*words, filler, filler], template, tokenizer, filler) == Reply("Ha, ha.", tuple(words), "length")
     stop = stop_ids(template, tokenizer)
@@ -101,7 +130,7 @@ def test_filler_is_no_part_of_an_answer_and_never_the_end_token(tokenizer: PreTr
 
 def test_a_batch_answers_each_prompt_as_if_alone(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
     model = AutoModelForCausalLM.from_pretrained(base_folder, dtype=torch.float32).eval()
-    config = generation_config(GREEDY.model_copy(update={"repetition_penalty": 1.3}), tokenizer)
+    config = generation_config(GREEDY.model_copy(update={"repetition_penalty": 1.3}), template, tokenizer)
     together = generate(model, tokenizer, template, PROMPTS[::-1], config)
     alone = [generate(model, tokenizer, template, [prompt], config)[0] for prompt in PROMPTS[::-1]]
     assert [reply.token_ids for reply in together] == [reply.token_ids for reply in alone]
@@ -149,7 +178,8 @@ def test_a_chat_streams_without_the_stop_and_keeps_its_history(
     words = "Ha. ### E is no stop."
     script = [*tokenizer(words)["input_ids"], *stop_ids(template, tokenizer)[:-1]]
     scripted = Scripted(base_folder, script)
-    chat = Chat(scripted.model, tokenizer, template, generation_config(DecodingSettings(temperature=0, max_new_tokens=90), tokenizer), 128)
+    config = generation_config(DecodingSettings(temperature=0, max_new_tokens=90), template, tokenizer)
+    chat = Chat(scripted.model, tokenizer, template, config, 128)
     pieces = list(chat.reply("Who did it?"))
     assert "".join(pieces) == words
     assert len(pieces) > 3
@@ -164,8 +194,8 @@ def test_a_chat_streams_without_the_stop_and_keeps_its_history(
 
 
 def test_a_chat_leaves_out_the_oldest_turns(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
-    model = Scripted(base_folder, [end_token_id(tokenizer)]).model
-    chat = Chat(model, tokenizer, template, generation_config(GREEDY, tokenizer), 40)
+    model = Scripted(base_folder, [end_token_id(template, tokenizer)]).model
+    chat = Chat(model, tokenizer, template, generation_config(GREEDY, template, tokenizer), 40)
     for number in range(6):
         list(chat.reply(f"The spoon may step down. {number}"))
     prompt = tokenizer.decode(chat._prompt())
@@ -175,10 +205,10 @@ def test_a_chat_leaves_out_the_oldest_turns(base_folder: Path, tokenizer: PreTra
     assert len(chat._prompt()) <= 40
 
 
-def test_generation_settings_become_a_generation_config(tokenizer: PreTrainedTokenizerBase) -> None:
-    config = generation_config(DecodingSettings(temperature=0.5, repetition_penalty=1.2), tokenizer)
+def test_generation_settings_become_a_generation_config(tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    config = generation_config(DecodingSettings(temperature=0.5, repetition_penalty=1.2), template, tokenizer)
     assert isinstance(config, GenerationConfig)
     assert (config.do_sample, config.temperature, config.repetition_penalty) == (True, 0.5, 1.2)
-    greedy = generation_config(DecodingSettings(temperature=0.5, repetition_penalty=1.2), tokenizer, greedy=True)
+    greedy = generation_config(DecodingSettings(temperature=0.5, repetition_penalty=1.2), template, tokenizer, greedy=True)
     assert (greedy.do_sample, greedy.repetition_penalty, greedy.eos_token_id) == (False, 1.0, 1)
     assert SimpleNamespace(**greedy.to_dict()).temperature is None or not greedy.do_sample

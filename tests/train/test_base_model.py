@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +15,7 @@ from train.gguf_base import converted
 from train.settings import TrainSettings
 from train.trainer import add_adapter
 
-ROW = Encoded([5, 9, 40, 41, 77, 3, 1], 2, 1)
+ROW = Encoded(np.array([5, 9, 40, 41, 77, 3, 1], np.int32), 2, 1)
 
 
 def _gradients(model: torch.nn.Module) -> torch.Tensor:
@@ -36,13 +37,13 @@ def test_an_evaluation_does_not_change_the_gradients_after_it(base: Base) -> Non
     assert before.norm() > 0
     model.eval()
     with torch.no_grad():
-        model(input_ids=torch.tensor([ROW.input_ids]))
+        model(input_ids=torch.from_numpy(ROW.input_ids).long()[None])
     model.train()
     torch.testing.assert_close(_gradients(model), before, atol=0, rtol=0)
 
 
 def test_dequantised_base_is_the_same_function_as_the_4_bit_one(base: Base) -> None:
-    ids = torch.tensor([ROW.input_ids])
+    ids = torch.from_numpy(ROW.input_ids).long()[None]
     with torch.no_grad():
         in_4_bit = load_for_training(base, "nf4").eval()(input_ids=ids).logits
         plain = load_for_generation(base, "nf4")(input_ids=ids).logits

@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
@@ -14,8 +15,8 @@ from train.attention import SEGMENTS, can_use_segments
 from train.base_model import Base, load_tokenizer
 from train.batches import flatten, read_samples, samples_at_once, stop_in_loss, token_losses, weighted_loss
 
-A = Encoded(input_ids=[10, 11, 12, 13, 1], num_prompt=2, num_stop=2)
-B = Encoded(input_ids=[20, 21, 1], num_prompt=1, num_stop=1)
+A = Encoded(input_ids=np.array([10, 11, 12, 13, 1], np.int32), num_prompt=2, num_stop=2)
+B = Encoded(input_ids=np.array([20, 21, 1], np.int32), num_prompt=1, num_stop=1)
 
 
 def test_flatten_holds_exactly_the_samples() -> None:
@@ -36,12 +37,12 @@ def test_a_flattened_row_gives_the_logits_of_its_samples_alone(base_folder: Path
     model = AutoModelForCausalLM.from_pretrained(base_folder, attn_implementation=attention, dtype=dtype)
     alone = AutoModelForCausalLM.from_pretrained(base_folder, attn_implementation="eager", dtype=dtype)
     lengths = (5, 17, 1, 40)
-    rows = [Encoded([(7 * i + n) % 300 + 2 for i in range(n)], 1 if n > 1 else 0, 1) for n in lengths]
+    rows = [Encoded((7 * np.arange(n, dtype=np.int32) + n) % 300 + 2, 1 if n > 1 else 0, 1) for n in lengths]
     batch = flatten(rows)
     together = model(**{k: v for k, v in batch.items() if k not in ("labels", "shift_labels", "logits_to_keep")}).logits[0]
     tolerance = 1e-5 if dtype == torch.float32 else 0.25
     for row, got in zip(rows, together.split(list(lengths)), strict=True):
-        expected = alone(input_ids=torch.tensor([row.input_ids])).logits[0]
+        expected = alone(input_ids=torch.from_numpy(row.input_ids).long()[None]).logits[0]
         torch.testing.assert_close(got, expected, atol=tolerance, rtol=tolerance)
 
 

@@ -1,0 +1,115 @@
+"""A bucket of judged posts to the samples of each split: chains, conversations fitted to a number of tokens, texts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from curate import store, threads
+from curate.ahead import in_order
+from curate.engine import Progress
+from curate.splits import SPLITS, SplitPlan, SplitSettings, plan_split
+from formats.fitting import fit
+from formats.render import Rows, render
+from formats.template import Template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+RENDERED_AT_ONCE = 10_000
+"""Conversations: rendering holds their texts several times over."""
+
+_TOXICITY = "toxicity"
+_ANY_LENGTH = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The base model by whose tokenizer samples are counted, and the most tokens that one may have; None: any number."""
+
+    base: str
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The samples of a bucket, split by split in parts; of how many conversations they are; and how many kept targets are none, by reason.
+
+    A conversation that the plan of the split puts into no split is in none of the tables.
+    """
+
+    tables: Iterator[list[pl.DataFrame]]
+    conversations: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What makes samples of judged posts; see `curate.samples.make_samples`. `personas` are names in lower case."""
+
+    judged: Path
+    template: Template
+    max_turns: int
+    split: SplitSettings
+    fit_to: Fit | None
+    personas: frozenset[str]
+    progress: Progress
+
+    @cached_property
+    def _plan(self) -> SplitPlan:
+        return plan_split(self.judged, self.split, self.progress)
+
+    @cached_property
+    def _tokenizer(self) -> "PreTrainedTokenizerBase | None":
+        if self.fit_to is None:
+            return None
+        from train.base_model import load_tokenizer, resolve
+
+        return load_tokenizer(resolve(self.fit_to.base))
+
+    def bucket(self, bucket: int) -> Rendered:
+        """The samples of one bucket; its tables are rendered as they are asked for."""
+        scored = [_TOXICITY] if _TOXICITY in store.columns(self.judged, bucket) else []
+        posts = store.read_bucket(self.judged, bucket, [*threads.COLUMNS, *scored])
+        found = threads.chains(posts, self.max_turns)
+        chosen = replace(found, turns=found.turns[self._by_a_persona(posts, found.turns[:, -1])])
+        counts = {
+            "targets": int(posts["target_reason"].is_null().sum()),
+            "roots": found.roots,
+            "without_context": found.without_context,
+            "other_authors": len(found.turns) - len(chosen.turns),
+        }
+        talks = threads.conversations(posts, chosen)
+        replies, num_tokens = chosen.turns[:, -1], pl.repeat(None, len(chosen.turns), dtype=pl.Int32, eager=True)
+        if self.fit_to and self._tokenizer:
+            self.progress("count tokens", 0, len(talks.turns))
+            fitted = fit(talks, self.template, self._tokenizer, self.fit_to.max_tokens or _ANY_LENGTH)
+            talks, replies = fitted.conversations, replies[fitted.kept]
+            num_tokens = pl.Series(fitted.num_tokens, dtype=pl.Int32)
+            counts |= {"long_replies": fitted.long_replies, "long_contexts": fitted.long_contexts}
+        more = pl.DataFrame([num_tokens.alias("num_tokens"), _toxicity(posts, replies)])
+
+        def part(first: int) -> list[pl.DataFrame]:
+            samples = render(talks.part(first, RENDERED_AT_ONCE), self.template).hstack(more.slice(first, RENDERED_AT_ONCE))
+            split = self._plan.split_of(samples)
+            return [samples.filter(split == name) for name in SPLITS]
+
+        return Rendered(in_order(part, range(0, max(1, len(talks.turns)), RENDERED_AT_ONCE)), len(talks.turns), counts)
+
+    def _by_a_persona(self, posts: pl.DataFrame, replies: Rows) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        if not self.personas:
+            return np.ones(len(replies), np.bool_)
+        wrote = posts["author"].gather(replies).str.to_lowercase().is_in(sorted(self.personas)).fill_null(False)
+        return wrote.to_numpy()
+
+
+def _toxicity(posts: pl.DataFrame, replies: Rows) -> pl.Series:
+    """The scorer's `toxicity` of each reply, null where it was not scored."""
+    scored = posts.schema.get(_TOXICITY)
+    if not isinstance(scored, pl.Struct) or _TOXICITY not in {field.name for field in scored.fields}:
+        return pl.repeat(None, len(replies), dtype=pl.Float32, eager=True).alias(_TOXICITY)
+    return posts[_TOXICITY].struct.field(_TOXICITY).gather(replies).cast(pl.Float32).alias(_TOXICITY)

@@ -1,0 +1,191 @@
+"""`lorum check` of folders of samples, of anybody's dataset, and its exit codes."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from curate.check import require_contract
+from curate.cli import main
+from curate.dataset_rows import open_dataset
+from formats.contract_lines import WIDTH
+from formats.errors import ContractError, UserError
+from formats.rows import Chats, Pairs, Rows, Texts
+from formats.template import load_template
+
+STOP = "\n\n### END"
+PROMPT = "### Comment:\nIs the kettle warm?\n\n### Response:\n"
+REPLIES = ["Why?", "Tea", "Overruled, with jam!", "Guilty"]
+PAIRS = [{"id": f"t1_{number}", "prompt": PROMPT, "completion": reply + STOP} for number, reply in enumerate(REPLIES)]
+CHATS = [{"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": reply}]} for reply in REPLIES]
+
+Check = Callable[..., Result]
+
+
+@pytest.fixture
+def check(base_folder: Path) -> Check:
+    def run(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(main, ["check", *map(str, arguments), "--base", str(base_folder)])
+
+    return run
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for split, rows in (("train", PAIRS), ("validation", PAIRS[:1]), ("test", PAIRS[:1])):
+        pl.DataFrame(rows).write_parquet(folder / f"{split}.parquet")
+    (folder / "template.toml").write_text(load_template("comment-response").to_toml(), encoding="utf-8")
+    return folder
+
+
+def jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def all_rows(name: Path, **more: Any) -> list[Rows]:
+    return list(open_dataset(str(name), **more))
+
+
+def test_a_folder_of_samples_holds_and_its_report_is_json(samples: Path, check: Check) -> None:
+    ran = check(samples, "--json")
+    assert ran.exit_code == 0, ran.output
+    report = json.loads(ran.stdout)
+    assert (report["rows"], report["trainer"], report["stop"]["token"]) == (6, "lorum", "<|end|>")
+    assert len(report["points"]) == 13
+    assert all(point["holds"] for point in report["points"])
+    assert json.loads(check(samples, "--split", "train", "--json").stdout)["rows"] == 4
+
+
+def test_what_is_printed_fits_eighty_columns_and_needs_no_colour(samples: Path, check: Check) -> None:
+    broken = [*PAIRS, {"id": "t1_b", "prompt": PROMPT, "completion": "never\u202e stops " * 9}]
+    pl.DataFrame(broken).write_parquet(samples / "train.parquet")
+    ran = check(samples)
+    assert ran.exit_code == 1
+    lines = ran.stdout.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert lines[0] == r"stop     '\n\n### END<|end|>'"
+    assert "✗ 1 of 7 rows do not end with the stop '\\n\\n### END<|end|>'" in lines
+    assert any(line.startswith("    such as t1_b: … ") for line in lines)
+    assert "the stop contract is broken: 2 of 13 points fail" in lines
+    assert "\x1b" not in ran.output
+    assert "\u202e" not in ran.output
+    assert ran.stderr.splitlines() == ["lorum: the stop contract does not hold: 2 of 13 points fail"]
+
+
+def test_a_training_is_refused_with_the_failing_points(samples: Path, base_folder: Path) -> None:
+    assert require_contract(samples, str(base_folder), 512).holds
+    pl.DataFrame([{**PAIRS[0], "completion": "never"}]).write_parquet(samples / "train.parquet")
+    with pytest.raises(ContractError, match=r"so nothing was trained: 1 of 3 rows do not end with the stop .*t1_0"):
+        require_contract(samples, str(base_folder), 512)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.csv", "rows.parquet", "rows.jsonl.gz"])
+def test_a_file_of_any_kind_is_read(name: str, tmp_path: Path) -> None:
+    frame, path = pl.DataFrame(PAIRS), tmp_path / name
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in PAIRS).encode()))
+    elif name.endswith(".jsonl"):
+        jsonl(path, PAIRS)
+    elif name.endswith(".json"):
+        path.write_text(json.dumps(PAIRS), encoding="utf-8")
+    else:
+        (frame.write_csv if name.endswith(".csv") else frame.write_parquet)(path)
+    (found,) = all_rows(path)
+    assert found == Pairs([row["id"] for row in PAIRS], [PROMPT] * 4, [row["completion"] for row in PAIRS])
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_messages_are_read_under_both_names_nested_or_as_json(nested: bool, tmp_path: Path) -> None:
+    chats = [chat["messages"] for chat in CHATS]
+    others = [[{"from": message["role"], "value": message["content"]} for message in chat] for chat in chats]
+    for column, values in (("messages", chats), ("conversations", others)):
+        path = tmp_path / f"{column}.parquet"
+        pl.DataFrame({column: values if nested else [json.dumps(value) for value in values]}).write_parquet(path)
+        assert all_rows(path) == [Chats([f"row {number}" for number in range(1, 5)], chats)]
+
+
+def test_a_conversational_prompt_and_completion_is_a_chat_that_knows_its_prompt(tmp_path: Path) -> None:
+    rows = [{"prompt": chat["messages"][:1], "completion": chat["messages"][1:]} for chat in CHATS]
+    (found,) = all_rows(jsonl(tmp_path / "rows.jsonl", rows))
+    assert found == Chats([f"row {number}" for number in range(1, 5)], [chat["messages"] for chat in CHATS], [1] * 4)
+
+
+def test_a_folder_is_read_file_by_file_or_by_split(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    jsonl(tmp_path / "data" / "train-00000.jsonl", [{"text": "Why?"}])
+    jsonl(tmp_path / "data" / "train-00001.jsonl", [{"text": "Tea"}])
+    jsonl(tmp_path / "data" / "trainer.jsonl", [{"text": "no"}])
+    (tmp_path / "README.md").write_text("# Kettles", encoding="utf-8")
+    assert [rows.texts for rows in all_rows(tmp_path) if isinstance(rows, Texts)] == [["Why?"], ["Tea"], ["no"]]
+    assert [rows.texts for rows in all_rows(tmp_path, split="train") if isinstance(rows, Texts)] == [["Why?"], ["Tea"]]
+    with pytest.raises(UserError, match="holds no file of a split 'test' with rows"):
+        all_rows(tmp_path, split="test")
+
+
+def test_a_dataset_saved_on_disk_is_read(tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    DatasetDict({"train": Dataset.from_list(PAIRS[:3]), "test": Dataset.from_list(PAIRS[3:])}).save_to_disk(str(tmp_path / "saved"))
+    assert sum(len(rows.ids) for rows in all_rows(tmp_path / "saved")) == 4
+    assert sum(len(rows.ids) for rows in all_rows(tmp_path / "saved", split="test")) == 1
+
+
+def test_a_column_text_beside_prompt_and_completion_is_told_unless_columns_are_chosen(tmp_path: Path, check: Check) -> None:
+    path = jsonl(tmp_path / "rows.jsonl", [{**row, "text": row["prompt"] + row["completion"]} for row in PAIRS])
+    ran = check(path)
+    assert ran.exit_code == 1
+    assert "end in 'END'" in ran.stdout or "end in ' END'" in ran.stdout or "an ordinary token" in ran.stdout
+    assert "select_columns" in " ".join(ran.stdout.split())
+    chosen = check(path, "--columns", "prompt,completion", "--template", "comment-response")
+    assert chosen.exit_code == 0, chosen.output
+
+
+def test_missing_texts_are_empty_replies(tmp_path: Path, check: Check) -> None:
+    ran = check(jsonl(tmp_path / "rows.jsonl", [*PAIRS, {"id": "t1_n", "prompt": PROMPT, "completion": None}]), "--json")
+    assert ran.exit_code == 1
+    empty = next(point for point in json.loads(ran.stdout)["points"] if point["name"] == "the reply is not empty")
+    assert (empty["count"], empty["of"], empty["counterexample"][:5]) == (4, 5, "t1_n:")
+
+
+def test_messages_are_rendered_with_a_template_that_is_named(tmp_path: Path, check: Check) -> None:
+    path = jsonl(tmp_path / "rows.jsonl", CHATS)
+    assert check(path, "--template", "comment-response", "--trainer", "lorum").exit_code == 0
+    told = check(path)
+    assert told.exit_code == 2
+    assert "has no chat template, so no trainer reads messages with it" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "told"),
+    [
+        ([{"question": "Why?"}], [], "its columns are question; expected prompt and completion, messages, conversations, or text"),
+        (PAIRS, ["--columns", "text"], "has no column 'text'; its columns: id, prompt, completion"),
+        (PAIRS, ["--split", "test"], "is one file, which has no split 'test'"),
+        (PAIRS, ["--trainer", "lorum"], "lorum trains on samples of a template; name theirs with --template"),
+        ([{"messages": "kettle"}], [], "row 1: no list of messages, each with role and content"),
+        ([{"messages": [{"content": "Why?"}]}], [], "row 1: no list of messages, each with role and content"),
+    ],
+)
+def test_mistakes_of_the_caller_are_told_in_one_line(
+    rows: list[dict[str, Any]], arguments: list[str], told: str, tmp_path: Path, check: Check
+) -> None:
+    ran = check(jsonl(tmp_path / "rows.jsonl", rows), *arguments)
+    assert ran.exit_code == 2, ran.output
+    assert told in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_name_that_is_nothing_and_an_empty_dataset(tmp_path: Path, check: Check) -> None:
+    assert check(tmp_path / "nowhere").exit_code == 2
+    pl.DataFrame(schema={"text": pl.String}).write_parquet(tmp_path / "none.parquet")
+    ran = check(tmp_path / "none.parquet")
+    assert ran.exit_code == 1
+    assert "✗ there are no rows to check" in ran.stdout
