@@ -33,7 +33,7 @@ Item = str | Placeholder
 Word = tuple[str | Many, ...]
 """What a heading can become: single characters, and `Many` where a value stands."""
 
-SOMEBODY: Word = (*"Speaker_0", Many("0-9"))
+SOMEBODY: Word = (*"Speaker_", Many("0-9"))
 """The names of everybody but the bot."""
 
 
@@ -106,6 +106,11 @@ class Heading:
         """What it can become, white space included, for every choice of optional parts and kind of speaker."""
         return list(dict.fromkeys([*self.words_of(tuple(self.bot)), *self.words_of(SOMEBODY)]))
 
+    @cached_property
+    def shortest(self) -> int:
+        """Characters, white space at the edges left out, that it has at least."""
+        return min(sum(isinstance(item, str) for item in stripped(word)) for word in self.words)
+
     def words_of(self, speaker: Word) -> list[Word]:
         """The same for one kind of speaker."""
         choices = [[part.items, ()] if part.optional else [part.items] for part in self.parts]
@@ -132,6 +137,16 @@ class Heading:
                     inner += f"[{_CLASSES[item.name]}]{{0,{LONGEST}}}"
             told += f"(?:{inner})?" if part.optional else inner
         return told
+
+
+def stripped(word: Word) -> Word:
+    """The word without the white space around it."""
+    start, end = 0, len(word)
+    while start < end and isinstance(word[start], str) and str(word[start]).isspace():
+        start += 1
+    while end > start and isinstance(word[end - 1], str) and str(word[end - 1]).isspace():
+        end -= 1
+    return word[start:end]
 
 
 def _word(items: Sequence[Item], speaker: Word) -> Word:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from formats.errors import UserError
 from formats.escape import COMMON_SPECIAL_TOKENS
-from formats.headings import SOMEBODY, Heading, Many, Word, literal_heading
+from formats.headings import SOMEBODY, Heading, Many, Word, literal_heading, stripped
 
 if TYPE_CHECKING:
     from formats.template import Template
@@ -38,10 +38,11 @@ class _Run:
         for words in product(*(heading.words for heading in self.headings)):
             yield tuple(character for word in words for character in word)
 
-    def last(self) -> "_Run":
-        """The run from its last boundary on that is not blank; what is blank behind it belongs to it."""
-        held = [place for place, heading in enumerate(self.headings) if not heading.is_blank]
-        return _Run(self.headings[held[-1] :] if held else (), None, self.opens)
+    def ends(self) -> Iterator["_Run"]:
+        """The run from each of its boundaries on; what is blank behind one belongs to it."""
+        for place, heading in enumerate(self.headings):
+            if not heading.is_blank:
+                yield _Run(self.headings[place:], None, self.opens)
 
 
 def refuse_joints(template: "Template") -> None:
@@ -50,16 +51,17 @@ def refuse_joints(template: "Template") -> None:
     Raises:
         UserError: one line with the boundary, the text and the place, and what to do.
     """
-    cores = [word for heading in template.headings for word in map(_stripped, heading.words)]
+    cores = [word for heading in template.headings for word in map(stripped, heading.words)]
     runs = _runs(template)
     for closing in dict.fromkeys(word for run in runs if run.closes for word in run.words()):
         _refuse_completed_by(template, cores, closing, _shown(closing))
     for blank in _content_joints(template):
         _refuse_completed_by(template, cores, (*blank, _ANYTHING), blank)
-    for opening in dict.fromkeys(word for run in runs if run.opens for word in run.last().words()):
+    for opening in dict.fromkeys(word for run in runs if run.opens for end in run.ends() for word in end.words()):
         _refuse_completed_after(template, cores, opening)
     _refuse_neighbours(template, runs)
     _refuse_same_openings(template)
+    _refuse_beginnings(template)
 
 
 def _runs(template: "Template") -> list[_Run]:
@@ -160,11 +162,21 @@ def _refuse_same_openings(template: "Template") -> None:
     for (one, words), (other, others) in combinations(openings.items(), 2):
         if {one, other} == {"reply", "bot_turn"}:
             continue
-        for word, beside in product(map(_stripped, words), map(_stripped, others)):
+        for word, beside in product(map(stripped, words), map(stripped, others)):
             if word and beside and _same(word, beside):
                 raise UserError(
                     f"template {template.name}: {one} and {other} can open with the same text {_shown(word)!r}; make them differ, "
                     "whatever the values"
+                )
+
+
+def _refuse_beginnings(template: "Template") -> None:
+    """Boundaries that are looked for first and can be how another begins."""
+    for one, other in combinations(template.headings, 2):
+        for word, beside in product(map(stripped, one.words), map(stripped, other.words)):
+            if one.core != other.core and _left_over(word, beside):
+                raise UserError(
+                    f"template {template.name}: the boundary {_shown(word)!r} can be how {_shown(beside)!r} begins; make them differ"
                 )
 
 
@@ -212,15 +224,6 @@ def _share(first: str | Many, second: str | Many) -> bool:
     if isinstance(first, Many):
         return isinstance(second, Many) or re.match(f"[{first.characters}]", second) is not None
     return first == second if isinstance(second, str) else _share(second, first)
-
-
-def _stripped(word: Word) -> Word:
-    start, end = 0, len(word)
-    while start < end and isinstance(word[start], str) and str(word[start]).isspace():
-        start += 1
-    while end > start and isinstance(word[end - 1], str) and str(word[end - 1]).isspace():
-        end -= 1
-    return word[start:end]
 
 
 def _shown(word: Word) -> str:

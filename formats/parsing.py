@@ -69,8 +69,8 @@ class _Reader:
                 return
             is_turn = not self._closed_into or opened is None or (self._template.has_roles and self._template.opens_bot_turn.is_blank)
             self._say(is_turn)
-        answered = self._template.has_roles and bool(self.turns) and self.turns[-1].speaker == BOT
-        self._closed_into = mark == _TURN_CLOSES and not answered
+        asked = bool(self.turns) and not (self._template.has_roles and self.turns[-1].speaker == BOT)
+        self._closed_into = mark == _TURN_CLOSES and asked
         self._speaker, self._is_submission = (BOT, False) if self._closed_into else (opened or (None, False))
 
     def end(self) -> None:
@@ -101,15 +101,12 @@ def _marks(template: Template) -> dict[str, str]:
 
 def _opened_by(core: str, template: Template) -> tuple[str, bool] | None:
     """Who speaks after this boundary and whether it is a submission, or None where nobody does."""
-    openings = [(template.opens_turn, _SOMEBODY, False)]
-    if template.submission:
-        openings.insert(0, (template.opens_submission, _SOMEBODY, True))
-    if template.bot_turn:
-        openings.insert(0, (template.opens_bot_turn, BOT, False))
-    openings.insert(0, (template.opens_reply, BOT, False))
-    for heading, nobody, is_submission in openings:
+    forms = [(template.opens_reply, BOT), (template.opens_bot_turn if template.bot_turn else template.opens_reply, BOT)]
+    forms += [(template.opens_submission, _SOMEBODY), (template.opens_turn, _SOMEBODY)]
+    for heading, role in forms:
         found = None if heading.is_blank else heading.named.fullmatch(core)
         if found:
-            named = found.groupdict().get("speaker")
-            return (BOT if named == template.bot else named or nobody), is_submission
+            named = None if template.has_roles else found.groupdict().get("speaker")
+            is_submission = bool(template.submission) and heading is template.opens_submission
+            return (BOT if named == template.bot else named or role), is_submission
     return None

@@ -133,19 +133,19 @@ class Template:
 
     @cached_property
     def headings(self) -> tuple[Heading, ...]:
-        """Every boundary that is not blank, each once, as it stands before, between and after texts."""
+        """Every boundary that is not blank, each once, the longest first, so that none is taken for one that begins like it."""
         literals = (
             self.begin, self.system_opening, self.system_closing, self.title_closing, self.turn_closing, self.bot_turn_closing,
             self.submission_closing, self.separator, self.stop,
         )  # fmt: skip
         openings = (self.opens_turn, self.opens_bot_turn, self.opens_submission, self.opens_reply)
         found = dict.fromkeys([*map(literal_heading, literals), *openings])
-        return tuple(heading for heading in found if not heading.is_blank)
+        return tuple(sorted((heading for heading in found if not heading.is_blank), key=lambda heading: (-heading.shortest, heading.core)))
 
     @cached_property
     def cores(self) -> tuple[str, ...]:
         """The boundaries without the white space around them, as regular expressions, longest first."""
-        return tuple(sorted({heading.core for heading in self.headings}, key=lambda core: (-len(core), core)))
+        return tuple(dict.fromkeys(heading.core for heading in self.headings))
 
     @cached_property
     def core(self) -> re.Pattern[str]:
@@ -166,7 +166,8 @@ class Template:
     @cached_property
     def _reply_at_end(self) -> re.Pattern[str]:
         if self.opens_reply.is_blank:
-            return re.compile(re.escape(self.reply_opening()) + r"\Z")
+            closings = {self.turn_closing, self.submission_closing}
+            return re.compile(rf"(?:{'|'.join(re.escape(closing + self.separator + self.reply) for closing in closings)})\Z")
         blanks = self.reply[: len(self.reply) - len(self.reply.lstrip())], self.reply[len(self.reply.rstrip()) :]
         return re.compile(f"{re.escape(blanks[0])}{self.opens_reply.core}{re.escape(blanks[1])}" + r"\Z")
 

@@ -135,10 +135,10 @@ def _refuse_values(template: "Template", heading: Heading, field: str) -> None:
     if first and (first.optional or (isinstance(first.items[0], Placeholder) and first.items[0].name != "speaker")):
         _refuse(template, f"{field} begins with a value or an optional part; begin it with fixed text or {{speaker}}")
     for place, item in enumerate(items):
-        if isinstance(item, str) or item.name == "speaker":
+        if isinstance(item, str):
             continue
+        allowed = {"date": DATE, "speaker": "0-9"}.get(item.name, ALPHABET)
         for after in _what_may_follow(heading, place):
-            allowed = DATE if item.name == "date" else ALPHABET
             if not isinstance(after, str) or re.match(f"[{allowed}]", after):
                 found = repr(after) if isinstance(after, str) else f"{{{after.name}}}" if after else "the text"
                 _refuse(
@@ -163,7 +163,7 @@ def _what_may_follow(heading: Heading, place: int) -> list[str | Placeholder | N
 
 
 def _refuse_short(template: "Template") -> None:
-    closes = template.turn_closing + template.separator
+    closes = (template.turn_closing.strip() and template.submission_closing.strip()) or template.separator
     literals = [
         ("begin", template.begin, True),
         ("system opening", template.system_opening, True),
@@ -194,12 +194,18 @@ def _refuse_alike(template: "Template") -> None:
         _refuse(template, f"reply and turn open with the same text {template.reply!r}; make them differ")
     if template.bot_turn and template.opens_bot_turn.source.strip() == turn and "{speaker}" not in turn:
         _refuse(template, f"bot_turn and turn open with the same text {template.turn_opening!r}; make them differ")
+    if template.bot_turn and template.opens_bot_turn.is_blank != template.opens_reply.is_blank:
+        _refuse(template, "one of bot_turn and reply opens with a text and the other with none; let both begin alike")
+    closings = {template.turn_closing.strip(), template.bot_turn_closing.strip(), template.submission_closing.strip()}
+    if template.separator.strip() in closings - {""}:
+        _refuse(template, f"the separator {template.separator!r} closes turns already; leave it out")
     for field, source in (("submission", template.opens_submission.source.strip()), ("system", template.system_opening.strip())):
         if getattr(template, field) and source and source in (turn, reply, template.opens_bot_turn.source.strip()):
             _refuse(template, f"{field} opens with the same text {source!r} as a turn or the reply; give it a heading of its own")
     opening = {template.opens_reply, template.opens_turn, template.opens_bot_turn, template.opens_submission}
     fixed = [
-        ("stop", template.stop), ("begin", template.begin), ("system closing", template.system_closing), ("separator", template.separator),
+        ("stop", template.stop), ("system opening", template.system_opening),
+        ("begin", template.begin), ("system closing", template.system_closing), ("separator", template.separator),
         ("turn closing", template.turn_closing), ("bot_turn closing", template.bot_turn_closing),
         ("submission closing", template.submission_closing),
     ]  # fmt: skip

@@ -49,7 +49,7 @@ def heard(chat, template):
         elif template.has_roles:
             turns.append(Turn(BOT if is_bot else SOMEBODY, text, head))
         else:
-            named = "{speaker}" in template.turn or place == len(chat) - 1
+            named = "{speaker}" in (template.submission if head else template.turn) or place == len(chat) - 1
             turns.append(Turn(speaker if named else SOMEBODY, text, head))
     return turns
 

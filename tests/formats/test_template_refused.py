@@ -39,10 +39,9 @@ def refused(fields):
         ({"stop": "\nUser: <>bye"}, "a text that begins with '<>bye' after 'User: ' would become the boundary 'User: <>bye'"),
         ({"turn": "<<{text}>>\n"}, "a text that ends with '>' before '>>\\n"),
         ({"turn": "<<{text}>!\n", "stop": "\n<end>"}, "a text that ends with '<end' before '>!\\n<<' would move the boundary '<end>'"),
-        (
-            {"turn": "{speaker}{text}\n", "reply": "Answer: "},
-            "a text that begins with '0' after 'Speaker_00' would become the boundary 'Speaker_000'",
-        ),
+        ({"turn": "{speaker}{text}\n", "reply": "Answer: "}, "turn opening has {speaker} right before the text, which could be part of it"),
+        ({"turn": "{speaker}{community}: {text}\n"}, "turn opening has {speaker} right before {community}, which could be part of it"),
+        ({"turn": "{speaker}0: {text}\n"}, "turn opening has {speaker} right before '0', which could be part of it"),
     ],
 )
 def test_a_template_that_could_not_hold_is_refused_with_the_reason(fields, message):
@@ -103,6 +102,17 @@ def test_a_stop_with_two_signs_that_sentences_do_without_is_accepted(stop):
         ({"submission": "Post: {title}\n###\n{text}\n"}, "the boundary '\\n###\\n' stands for two things; make it differ from the others"),
         ({"bot_turn": "User: {text}\n"}, "bot_turn and turn open with the same text 'User: '; make them differ"),
         ({"bot_turn": "Bot: \n"}, "bot_turn needs the placeholder {text} exactly once"),
+        ({"bot_turn": "{text}\n", "turn": "User: {text}\n<end>"}, "one of bot_turn and reply opens with a text and the other with none"),
+        ({"turn": "User: {text}<end>\n", "separator": "\n<end>"}, "the separator '\\n<end>' closes turns already; leave it out"),
+        ({"turn": "<{text}<end>", "begin": "<a>"}, "turn opening '<' is no boundary"),
+        ({"begin": "\nUser:\n"}, "the begin '\\nUser:\\n' also opens a turn; make them differ"),
+        ({"turn": "User: {text}\nBot:\n"}, "the turn closing '\\nBot:\\n' also opens a turn; make them differ"),
+        ({"reply": "User x: ", "turn": "User {flair}: {text}\n"}, "turn and reply can open with the same text 'User …:'; make them differ"),
+        ({"reply": "Speaker_3: ", "turn": "{speaker}: {text}\n"}, "turn and reply can open with the same text 'Speaker_0"),
+        (
+            {"submission": "User {community}: {title}\n{text}\n", "turn": "User {flair}: {text}\n"},
+            "turn and submission can open with the same text 'User …:'; make them differ",
+        ),
         ({"separator": "|"}, "separator '|' is no boundary"),
         ({"separator": "{speaker}:"}, "separator has the placeholder {speaker}; known there: none"),
         ({"turn": "User[[ ({flair}): {text}\n"}, "turn has [[ without ]]; write optional parts as [[…]]"),
@@ -149,6 +159,10 @@ def test_a_field_that_no_template_can_have_is_refused_with_the_reason(fields, me
         (
             {"turn": "User {flair}: {text}\n", "reply": "User x: no "},
             "a text that begins with 'no' after 'User …: ' would become the boundary",
+        ),
+        (
+            {"turn": "User: {text}<end>\n", "begin": "<end>\nUser: Hm.\n"},
+            "a text that begins with 'Hm.' after '<end>\\nUser: ' would become the boundary '<end>\\nUser: Hm.'",
         ),
         (
             {"turn": "User {community}:{text}\n", "stop": "\nUser END:##"},
