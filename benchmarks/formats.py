@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from curate import store, threads
-from formats.checking import check_samples
-from formats.conversations import Conversations
-from formats.fitting import fit
-from formats.render import render
-from formats.template import Template, built_in, load_template
-from formats.tokens import encode_samples
+from formats.contract.checking import check_samples
+from formats.rendering.conversations import Conversations
+from formats.rendering.render import render
+from formats.templates.template import Template, built_in, load_template
+from formats.tokens.encoding import encode_samples
+from formats.tokens.fitting import fit
 from train.base_model import load_tokenizer, resolve
 
 if TYPE_CHECKING:

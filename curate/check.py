@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from curate.dataset_rows import open_dataset
 from curate.splits import SPLITS
-from formats.checking import OutputRowOf, Trainer, check
-from formats.contract import ContractReport
+from formats.contract.checking import OutputRowOf, Trainer, check
+from formats.contract.report import ContractReport
+from formats.contract.rows import ASSISTANTS, Chats, Pairs, Rows
 from formats.errors import ContractError, UserError
-from formats.render import Turn, render_prompt
-from formats.rows import ASSISTANTS, Chats, Pairs, Rows
+from formats.rendering.render import Turn, render_prompt
 from formats.samples import TEMPLATE_FILE, folder_template, read_split
-from formats.template import BOT, Template
+from formats.templates.template import BOT, Template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

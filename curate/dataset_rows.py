@@ -12,9 +12,9 @@ from curate.sources.reading.ndjson import ROW
 from curate.sources.reading.place import Place, files_in
 from curate.sources.tabular.files import HUB, SAVED, open_table
 from curate.sources.tabular.table import Table
-from formats.checking import ROWS_AT_ONCE
+from formats.contract.checking import ROWS_AT_ONCE
+from formats.contract.rows import Chats, Message, Pairs, Rows, Texts
 from formats.errors import UserError
-from formats.rows import Chats, Message, Pairs, Rows, Texts
 
 FORMS: tuple[tuple[str, ...], ...] = (("prompt", "completion"), ("messages",), ("conversations",), ("text",))
 """Columns by which rows are known, the first form that a dataset has."""

@@ -15,15 +15,15 @@ from formats.errors import UserError
 from formats.page.page import Shown, write_page
 from formats.preview import counts, legend, preview, preview_tokens
 from formats.samples import folder_template, read_split
-from formats.token_text import end_token
-from formats.tokens import encode_sample
+from formats.tokens.encoding import encode_sample
+from formats.tokens.text import end_token
 from formats.visible import for_terminal, for_terminal_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from transformers import PreTrainedTokenizerBase
 
-    from formats.contract import ContractReport
+    from formats.contract.report import ContractReport
 
 ROWS_AT_ONCE = 4_096
 """Samples that are read together for a page: some megabytes of text."""

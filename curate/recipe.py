@@ -18,7 +18,7 @@ from curate.templates import CHAT, chosen_template
 from filters.catalogue import Filter, build_filter
 from filters.rule import RuleError
 from formats.errors import UserError
-from formats.template import Template
+from formats.templates.template import Template
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
 
 

@@ -13,9 +13,9 @@ from curate import store, threads
 from curate.ahead import in_order
 from curate.engine import Progress
 from curate.splits import SPLITS, SplitPlan, SplitSettings, plan_split
-from formats.fitting import fit
-from formats.render import Rows, render
-from formats.template import Template
+from formats.rendering.render import Rows, render
+from formats.templates.template import Template
+from formats.tokens.fitting import fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,7 +9,7 @@ from typing import Any
 from curate.preview import draw_samples, print_samples
 from curate.samples import LEFT_OUT
 from filters.funnel import KEPT, OUTCOMES, Funnel
-from formats.contract_lines import contract_lines
+from formats.contract.lines import contract_lines
 from formats.visible import for_terminal, for_terminal_line
 
 BAR = 30

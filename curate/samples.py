@@ -19,7 +19,7 @@ from curate.splitting.near_copies import near_copies
 from curate.templates import told_community
 from formats.errors import UserError
 from formats.samples import TEMPLATE_FILE
-from formats.template import Template
+from formats.templates.template import Template
 
 CARD_FILE = "README.md"
 
@@ -80,8 +80,8 @@ def make_samples(
 ) -> Sampled:
     """Writes `train.parquet`, `validation.parquet`, `test.parquet`, `template.toml` and a bare `README.md` to `out`.
 
-    The samples have the columns `formats.render.SAMPLE_COLUMNS`, then `num_tokens` (null without `fit_to`) and `toxicity` (null where the
-    reply was not scored).
+    The samples have the columns `formats.rendering.render.SAMPLE_COLUMNS`, then `num_tokens` (null without `fit_to`) and `toxicity` (null
+    where the reply was not scored).
 
     Args:
         max_turns: turns of a conversation at most, the reply included.

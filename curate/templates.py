@@ -7,8 +7,8 @@ from pathlib import Path
 from textwrap import indent
 
 from formats.errors import UserError
-from formats.template import Template, built_in, load_template
-from formats.values import safe_value
+from formats.templates.template import Template, built_in, load_template
+from formats.templates.values import safe_value
 
 CHAT = "chat"
 """In the place of a template's name: what the base model's tokenizer has as its chat template."""
@@ -34,7 +34,7 @@ def chosen_template(name: str | Path, base: str | None, bot: str | None = None, 
 def _chat(base: str | None, system_text: str) -> Template:
     if base is None:
         raise UserError(f"template {CHAT}: is the base model's own, so name the base with --base")
-    from formats.chat_template import template_of
+    from formats.templates.chat_template import template_of
     from train.base_model import load_tokenizer, resolve
 
     return template_of(load_tokenizer(resolve(base)), system_text)
@@ -64,8 +64,8 @@ def told_community(template: Template, community: str) -> Template:
 
 def template_lines() -> Iterator[str]:
     """Each built-in template with where it comes from and an example, in lines, then `chat`."""
-    from formats.examples import example
-    from formats.template import provenance
+    from formats.templates.examples import example
+    from formats.templates.template import provenance
 
     for name in built_in():
         yield f"{name}\n{indent(provenance(name), '  ')}\n"

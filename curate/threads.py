@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from formats.conversations import NOBODY, THE_BOT, Conversations, Rows
-from formats.conversations import TURN_TEXT as TURN_TEXT
+from formats.rendering.conversations import NOBODY, THE_BOT, Conversations, Rows
+from formats.rendering.conversations import TURN_TEXT as TURN_TEXT
 
 COLUMNS = (
     "id", "thread_id", "parent_id", "community", "author", "created_at", "title", "text", "flair", "score",

@@ -16,11 +16,12 @@ sys.path.insert(0, str(HERE.parent))  # where `docs` is found when this is run a
 
 from docs.commands import Scene, Scenes, with_outputs  # noqa: E402
 from docs.sources_scenes import SAMPLE_DATA  # noqa: E402
-from formats.examples import example  # noqa: E402
-from formats.template import built_in, load_template, provenance  # noqa: E402
+from formats.templates.examples import example  # noqa: E402
+from formats.templates.template import built_in, load_template, provenance  # noqa: E402
 
 PAGE = HERE / "formats.md"
 EXAMPLES = HERE / "formats_examples"
+
 
 @contextmanager
 def judged_forum(folder: Path) -> Iterator[Scene]:

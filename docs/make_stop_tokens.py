@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # where the packages are found when this is run as a script
 
 from curate.cli import main  # noqa: E402
-from formats.template import load_template  # noqa: E402
+from formats.templates.template import load_template  # noqa: E402
 
 PAGE = HERE / "stop-tokens.md"
 SCRIPTS = HERE / "stop_tokens"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from formats.parts import LEARNED, Cutter, Part
-from formats.template import BOT, Template
-from formats.token_text import token_reader
-from formats.tokens import Encoded
+from formats.rendering.parts import LEARNED, Cutter, Part
+from formats.templates.template import BOT, Template
+from formats.tokens.encoding import Encoded
+from formats.tokens.text import token_reader
 from formats.visible import for_terminal
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from formats.errors import UserError
-from formats.template import Template, read_template
+from formats.templates.template import Template, read_template
 
 TEMPLATE_FILE = "template.toml"
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from formats.contract import StopSpec, stop_spec
+from formats.contract.report import StopSpec, stop_spec
 from formats.errors import UserError
-from formats.template import Template, read_template
-from formats.tokens import end_ids
+from formats.templates.template import Template, read_template
+from formats.tokens.encoding import end_ids
 from train.checkpoints import write_whole
 from train.settings import DecodingSettings, TrainSettings
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from formats.contract import Point, StopSpec, problem, stop_spec
+from formats.contract.report import Point, StopSpec, problem, stop_spec
 from formats.errors import UserError
-from formats.template import Template
+from formats.templates.template import Template
 from train.adapter import read_adapter
 
 if TYPE_CHECKING:

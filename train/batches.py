@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from formats.errors import UserError
-from formats.packing import pack
 from formats.samples import folder_template, read_split
-from formats.template import Template
-from formats.tokens import Encoded, encode_samples, stop_ids
+from formats.templates.template import Template
+from formats.tokens.encoding import Encoded, encode_samples, stop_ids
+from formats.tokens.packing import pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -10,9 +10,9 @@ import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from formats.render import Turn, render_prompt
-from formats.template import BOT, Template
-from formats.tokens import decode_reply, encode_prompt
+from formats.rendering.render import Turn, render_prompt
+from formats.templates.template import BOT, Template
+from formats.tokens.encoding import decode_reply, encode_prompt
 from train.adapter import generation_config, read_adapter
 from train.base_model import load_for_generation, load_tokenizer, resolve
 from train.generate import Reply, TextualStop, attach, read_reply

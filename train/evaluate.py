@@ -11,10 +11,10 @@ import polars as pl
 import torch
 
 from formats.errors import UserError
-from formats.escape import Escaper
 from formats.samples import folder_template, read_split
-from formats.template import Template
-from formats.tokens import Encoded, encode_samples
+from formats.templates.escape import Escaper
+from formats.templates.template import Template
+from formats.tokens.encoding import Encoded, encode_samples
 from train.adapter import Adapter, generation_config, note_termination, read_adapter
 from train.base_model import load_for_generation, load_tokenizer, resolve
 from train.batches import flatten, token_losses

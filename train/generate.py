@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from formats.errors import UserError
-from formats.template import Template
-from formats.tokens import decode_reply, encode_prompt, end_ids, stop_ids
+from formats.templates.template import Template
+from formats.tokens.encoding import decode_reply, encode_prompt, end_ids, stop_ids
 from train.adapter import Adapter, filler_id
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from formats.template import Template
+from formats.templates.template import Template
 from train.settings import DecodingSettings, TrainSettings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.contract import OutputRow
+from formats.contract.report import OutputRow
 
 if TYPE_CHECKING:
     from train.base_model import Base

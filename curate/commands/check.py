@@ -52,7 +52,7 @@ def check_command(
     """
     from curate.check import Asked, check_any
     from curate.templates import chosen_template
-    from formats.contract_lines import contract_lines, point_lines
+    from formats.contract.lines import contract_lines, point_lines
     from formats.errors import ContractError
 
     if (Path(samples) / "adapter_config.json").is_file():

@@ -25,8 +25,8 @@ from filters.catalogue import build_filter
 from filters.scores import count_scores, hash_texts
 from filters.transform import apply_transforms
 from formats.errors import UserError
-from formats.escape import Escaper
 from formats.samples import folder_template
+from formats.templates.escape import Escaper
 
 
 def survey(

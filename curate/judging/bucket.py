@@ -15,7 +15,7 @@ from filters.measuring import measures
 from filters.rule import CONTEXT, TARGET, Judges, Phase, Rule
 from filters.transform import apply_transforms
 from filters.verdicts import Verdicts
-from formats.render import NOBODY, Rows
+from formats.rendering.render import NOBODY, Rows
 
 Score = Callable[[Rule, pl.Series], pl.DataFrame]
 """What the scorer of a rule says of texts: a row each, in order."""

@@ -10,10 +10,10 @@ from curate.manifest import stage_of
 from curate.pages.judged import REPORT, judged_sections
 from curate.pages.style import page
 from curate.report import Row, adds_up, comparison, run_table, training_lines
-from formats.contract_lines import SIGNS
-from formats.render import pieces
+from formats.contract.lines import SIGNS
+from formats.rendering.render import pieces
 from formats.samples import folder_template, read_split
-from formats.template import Template
+from formats.templates.template import Template
 from formats.visible import for_page
 
 SHOWN = 4

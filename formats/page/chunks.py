@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from formats.parts import Cutter, Kind, Part
-from formats.template import BOT, Template
-from formats.token_text import token_reader
-from formats.tokens import Encoded, encode_samples
+from formats.rendering.parts import Cutter, Kind, Part
+from formats.templates.template import BOT, Template
+from formats.tokens.encoding import Encoded, encode_samples
+from formats.tokens.text import token_reader
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

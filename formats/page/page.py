@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from formats.contract import ContractReport
+from formats.contract.report import ContractReport
 from formats.page.chunks import TokenTable, cut_into_chunks, packed, sample_chunk
 from formats.page.columns import Columns
 from formats.page.sections import contract_section, template_section
-from formats.template import Template
-from formats.token_text import end_token
+from formats.templates.template import Template
+from formats.tokens.text import end_token
 from formats.visible import HIDDEN, for_page, for_terminal_line
 
 if TYPE_CHECKING:

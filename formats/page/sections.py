@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from formats.contract import ContractReport, Point
-from formats.template import Template
+from formats.contract.report import ContractReport, Point
+from formats.templates.template import Template
 from formats.visible import for_page
 
 _SIGNS = {True: ("✓", "holds"), False: ("✗", "fails"), None: ("–", "")}

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from curate.check import require_contract
 from curate.cli import main
 from curate.dataset_rows import open_dataset
-from formats.contract_lines import WIDTH
+from formats.contract.lines import WIDTH
+from formats.contract.rows import Chats, Pairs, Rows, Texts
 from formats.errors import ContractError, UserError
-from formats.rows import Chats, Pairs, Rows, Texts
-from formats.template import load_template
+from formats.templates.template import load_template
 
 STOP = "\n\n### END"
 PROMPT = "### Comment:\nIs the kettle warm?\n\n### Response:\n"

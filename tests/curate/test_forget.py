@@ -37,7 +37,7 @@ from filters.funnel import Funnel
 from filters.scorers.scorer import labelled, schema_of
 from filters.scores import count_scores, hash_texts, score_texts
 from formats.errors import UserError
-from formats.template import load_template
+from formats.templates.template import load_template
 from tests.searched import files_with
 from tests.servers.reddit import CLIENT_ID, CLIENT_SECRET, serve
 from tests.servers.reddit_forum import Forum

@@ -25,7 +25,7 @@ from filters.catalogue import RULES, TRANSFORMS, build_filter
 from filters.scorers.scorer import labelled, schema_of
 from filters.scores import count_scores, hash_texts, score_texts
 from formats.errors import UserError
-from formats.template import load_template
+from formats.templates.template import load_template
 from tests.searched import files_with
 
 Record = dict[str, Any]

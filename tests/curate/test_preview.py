@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerFast
 from curate import preview
 from curate.cli import main
 from curate.preview import draw_samples, find_samples, plain
-from formats.contract import ContractReport, Point, StopSpec
+from formats.contract.report import ContractReport, Point, StopSpec
 from formats.errors import UserError
-from formats.template import load_template
+from formats.templates.template import load_template
 
 TEMPLATE = load_template("comment-response")
 

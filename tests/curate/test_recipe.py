@@ -11,7 +11,7 @@ from curate.settings import build_settings, set_value
 from filters.catalogue import RULES, TRANSFORMS
 from filters.toxicity import Toxicity
 from formats.errors import UserError
-from formats.template import load_template
+from formats.templates.template import load_template
 from train.settings import DecodingSettings, TrainSettings
 
 LEAST = 'name = "court"\n[gather]\nfiles = ["a.zst"]\n'

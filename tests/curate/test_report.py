@@ -10,7 +10,7 @@ from curate.preview import print_samples
 from curate.report import WIDTH, Row, adds_up, evaluation_lines, funnel_table, print_table, run_table, verdict_lines
 from curate.samples import Sampled
 from filters.funnel import Funnel
-from formats.template import load_template
+from formats.templates.template import load_template
 from formats.visible import HIDDEN
 
 FUNNEL = Funnel(

@@ -17,10 +17,10 @@ from curate.samples import Sampled, make_samples
 from curate.splits import SPLITS, SplitSettings
 from filters.catalogue import build_filter
 from formats.errors import UserError
-from formats.render import SAMPLE_COLUMNS as RENDERED
+from formats.rendering.render import SAMPLE_COLUMNS as RENDERED
 from formats.samples import read_split
-from formats.template import load_template, read_template
-from formats.tokens import encode_sample
+from formats.templates.template import load_template, read_template
+from formats.tokens.encoding import encode_sample
 
 Record = dict[str, Any]
 Make = Callable[..., Record]

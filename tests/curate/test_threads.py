@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curate import threads
 from curate.posts import POSTS
-from formats.render import NOBODY, THE_BOT, TURN_TEXT
+from formats.rendering.render import NOBODY, THE_BOT, TURN_TEXT
 
 Post = dict[str, Any]
 SCHEMA = {name: POSTS.get(name, pl.String) for name in threads.COLUMNS}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from formats.escape import COMMON_SPECIAL_TOKENS
-from formats.render import NOBODY, THE_BOT, Conversations
-from formats.template import BOT, Template, built_in, load_template
+from formats.rendering.render import NOBODY, THE_BOT, Conversations
+from formats.templates.escape import COMMON_SPECIAL_TOKENS
+from formats.templates.template import BOT, Template, built_in, load_template
 
 # Examples share the two cores with other work, so no deadline; the same examples in every run, so that CI says the same twice.
 settings.register_profile(

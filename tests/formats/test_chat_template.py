@@ -4,10 +4,10 @@ from copy import deepcopy
 
 import pytest
 
-from formats.chat_template import template_of
 from formats.errors import UserError
-from formats.render import Turn, render_prompt
-from formats.template import BOT
+from formats.rendering.render import Turn, render_prompt
+from formats.templates.chat_template import template_of
+from formats.templates.template import BOT
 
 NAMED = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}{% endfor %}"

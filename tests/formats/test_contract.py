@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 
-from formats.checking import Trainer, check, check_samples, in_parts
-from formats.contract import OutputRow, StopSpec, stop_spec
+from formats.contract.checking import Trainer, check, check_samples, in_parts
+from formats.contract.report import OutputRow, StopSpec, stop_spec
+from formats.contract.rows import Chats, Pairs, Texts
 from formats.errors import UserError
-from formats.render import render
-from formats.rows import Chats, Pairs, Texts
-from formats.template import BOT, load_template
-from formats.tokens import stop_ids
+from formats.rendering.render import render
+from formats.templates.template import BOT, load_template
+from formats.tokens.encoding import stop_ids
 
 COMMENTS = load_template("comment-response")
 PROMPT = "### Comment:\nIs it warm?\n\n### Response:\n"
@@ -134,7 +134,7 @@ def test_without_rows_the_contract_does_not_hold(bytes_tokenizer):
 def test_parts_make_one_report(bytes_tokenizer, monkeypatch):
     replies = ["Fine.\n\n### END", "No."] * 5
     whole = judged(bytes_tokenizer, *replies)
-    monkeypatch.setattr("formats.checking.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("formats.contract.checking.ROWS_AT_ONCE", 3)
     assert [len(part.ids) for part in in_parts(Pairs(ids(replies), [PROMPT] * 10, replies))] == [3, 3, 3, 1]
     assert judged(bytes_tokenizer, *replies) == whole
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from formats.escape import COMMON_SPECIAL_TOKENS, Escaper
-from formats.template import load_template
+from formats.templates.escape import COMMON_SPECIAL_TOKENS, Escaper
+from formats.templates.template import load_template
 
 HEADINGS = Escaper(load_template("comment-response").cores)
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formats.conversations import NOBODY, THE_BOT
-from formats.fitting import fit
-from formats.render import render
-from formats.template import BOT, built_in, load_template
-from formats.tokens import encode_samples
+from formats.rendering.conversations import NOBODY, THE_BOT
+from formats.rendering.render import render
+from formats.templates.template import BOT, built_in, load_template
+from formats.tokens.encoding import encode_samples
+from formats.tokens.fitting import fit
 
 COMMENTS, SPEAKERS = load_template("comment-response"), load_template("speakers")
 LONG = "The kettle was warm and the clerk was away. " * 20
@@ -129,7 +129,7 @@ def test_more_conversations_than_are_rendered_at_once(monkeypatch, conversations
     given_ = conversations(*[[("Speaker_0", "Why? " * number), (BOT, "Overruled.")] for number in range(1, 8)])
     most = lengths(given_, COMMENTS, bytes_tokenizer)[3]
     whole = fit(given_, COMMENTS, bytes_tokenizer, most)
-    monkeypatch.setattr("formats.fitting.RENDERED_AT_ONCE", 2)
+    monkeypatch.setattr("formats.tokens.fitting.RENDERED_AT_ONCE", 2)
     parts = fit(given_, COMMENTS, bytes_tokenizer, most)
     assert parts.num_tokens.tolist() == whole.num_tokens.tolist()
     assert parts.kept.tolist() == whole.kept.tolist() == [0, 1, 2, 3]

@@ -3,7 +3,7 @@ import re
 import polars as pl
 import pytest
 
-from formats.headings import SOMEBODY, Heading, Many, literal_heading
+from formats.templates.headings import SOMEBODY, Heading, Many, literal_heading
 
 NAMED = Heading("## {speaker}[[ ({flair})]][[, {date}]]: ##\n", "The Clerk")
 

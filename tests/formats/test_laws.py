@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.escape import Escaper
-from formats.render import Turn, Values, parse, pieces, render, render_prompt
-from formats.template import BOT, Template
+from formats.rendering.render import Turn, Values, parse, pieces, render, render_prompt
+from formats.templates.escape import Escaper
+from formats.templates.template import BOT, Template
 
 SOMEBODY = "Speaker_0"
 WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"

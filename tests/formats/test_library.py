@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from formats.examples import example
-from formats.render import Turn, render_prompt
-from formats.template import BOT, Template, built_in, load_template, provenance, read_template
+from formats.rendering.render import Turn, render_prompt
+from formats.templates.examples import example
+from formats.templates.template import BOT, Template, built_in, load_template, provenance, read_template
 
 CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.packing import pack
-from formats.tokens import NO_LOSS, Encoded
+from formats.tokens.encoding import NO_LOSS, Encoded
+from formats.tokens.packing import pack
 
 
 @st.composite

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.contract import ContractReport, Point, StopSpec
+from formats.contract.report import ContractReport, Point, StopSpec
 from formats.page import chunks
 from formats.page.chunks import TokenTable, cut_into_chunks, sample_chunk, variable_length
 from formats.page.columns import UNKNOWN, Columns, toxicity
 from formats.page.page import SCRIPTS, Shown, hidden_in_javascript, hidden_names, write_page
 from formats.page.sections import contract_section, template_section
-from formats.template import load_template
-from formats.tokens import encode_sample
+from formats.templates.template import load_template
+from formats.tokens.encoding import encode_sample
 
 COMMENTS, SPEAKERS = load_template("comment-response"), load_template("speakers")
 FORGED = "</script><script>alert(1)</script>"

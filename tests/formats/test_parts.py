@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.parts import Cutter, Part
-from formats.render import parse, render
-from formats.template import BOT, Template, load_template
+from formats.rendering.parts import Cutter, Part
+from formats.rendering.render import parse, render
+from formats.templates.template import BOT, Template, load_template
 
 COMMENTS = load_template("comment-response")
 ROLES = Template(

@@ -5,9 +5,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from formats.preview import BOUNDARY, CONTEXT, REPLY, STOP, counts, legend, preview, preview_tokens, show_boundary
-from formats.render import render
-from formats.template import BOT, load_template
-from formats.tokens import encode_sample
+from formats.rendering.render import render
+from formats.templates.template import BOT, load_template
+from formats.tokens.encoding import encode_sample
 from formats.visible import HIDDEN
 
 COMMENTS, SPEAKERS = load_template("comment-response"), load_template("speakers")

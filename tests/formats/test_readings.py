@@ -6,14 +6,14 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from formats import endings
-from formats.endings import Ending, added_behind, common_ending, tails
+from formats.contract import endings
+from formats.contract.endings import Ending, added_behind, common_ending, tails
+from formats.contract.reading import NOT_KNOWN
+from formats.contract.readings import lorum, transformers, trl
+from formats.contract.rows import Chats, Pairs, Texts, parted
 from formats.errors import UserError
-from formats.reading import NOT_KNOWN
-from formats.readings import lorum, transformers, trl
-from formats.rows import Chats, Pairs, Texts, parted
-from formats.template import load_template
-from formats.tokens import NO_LOSS, encode_samples
+from formats.templates.template import load_template
+from formats.tokens.encoding import NO_LOSS, encode_samples
 
 COMMENTS = load_template("comment-response")
 CHATML = (
@@ -152,8 +152,8 @@ def test_a_wrong_packing_would_be_seen(bytes_tokenizer, monkeypatch):
     """Loss at the last token of a sample is loss at the first of the next, which is its prompt."""
     from dataclasses import replace
 
-    from formats import readings
-    from formats.packing import pack
+    from formats.contract import readings
+    from formats.tokens.packing import pack
 
     def wrong(samples):
         packed = pack(samples)

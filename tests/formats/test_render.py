@@ -5,9 +5,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.escape import Escaper
-from formats.render import SAMPLE_COLUMNS, parse, pieces, render, render_prompt
-from formats.template import BOT, Template, load_template
+from formats.rendering.render import SAMPLE_COLUMNS, parse, pieces, render, render_prompt
+from formats.templates.escape import Escaper
+from formats.templates.template import BOT, Template, load_template
 
 COMMENTS, SPEAKERS = load_template("comment-response"), load_template("speakers")
 

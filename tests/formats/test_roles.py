@@ -3,8 +3,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.conversations import NOBODY, THE_BOT
-from formats.roles import merge, merged_roles, plain_roles
+from formats.rendering.conversations import NOBODY, THE_BOT
+from formats.rendering.roles import merge, merged_roles, plain_roles
 
 B = THE_BOT
 

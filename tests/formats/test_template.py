@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formats.errors import UserError
-from formats.template import Template, load_template, read_template
+from formats.rendering.parsing import pieces
+from formats.templates.template import Template, load_template, read_template
 
 OWN = 'name = "own"\nturn = "User: {text}\\n"\nreply = "Bot: "\nstop = "\\n###"\n'
 
@@ -119,8 +120,8 @@ def test_the_usual_shapes_are_accepted(turn, reply, stop):
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\n", "\r\n", "\t \n"])
 def test_a_boundary_is_found_with_whatever_blank_a_trainer_left_around_it(blank):
-    found = load_template("comment-response").boundary.search(f"Ha.{blank}### END{blank}x")
-    assert found.group() == f"{blank}### END{blank}"
+    found = pieces(f"Ha.{blank}### END{blank}x", load_template("comment-response"))
+    assert found == [(False, "Ha."), (True, f"{blank}### END{blank}"), (False, "x")]
 
 
 def test_what_stands_before_a_reply_holds_the_closing_of_the_turn_where_the_opening_is_blank():

@@ -3,7 +3,7 @@
 import pytest
 
 from formats.errors import UserError
-from formats.template import Template
+from formats.templates.template import Template
 
 WHOLE = {"name": "own", "turn": "User: {text}\n", "reply": "Bot: ", "stop": "\n###"}
 

@@ -1,5 +1,5 @@
-from formats.template import load_template
-from formats.token_text import end_token, token_reader
+from formats.templates.template import load_template
+from formats.tokens.text import end_token, token_reader
 
 
 def read(text, tokenizer):

@@ -7,10 +7,10 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PreTrainedTokenizerFast
 
 from formats.errors import UserError
-from formats.parsing import pieces
-from formats.render import render
-from formats.template import BOT, Template, built_in, load_template
-from formats.tokens import (
+from formats.rendering.parsing import pieces
+from formats.rendering.render import render
+from formats.templates.template import BOT, Template, built_in, load_template
+from formats.tokens.encoding import (
     NO_LOSS,
     SampleEncoder,
     decode_reply,

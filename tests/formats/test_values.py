@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from formats.escape import COMMON_SPECIAL_TOKENS
-from formats.values import ALPHABET, LONGEST, dates, safe_value, safe_values
+from formats.templates.escape import COMMON_SPECIAL_TOKENS
+from formats.templates.values import ALPHABET, LONGEST, dates, safe_value, safe_values
 
 
 def of_column(*texts):

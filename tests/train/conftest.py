@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from formats.template import Template, load_template
+from formats.templates.template import Template, load_template
 from train.base_model import Base, resolve
 
 SENTENCES = (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from formats.errors import UserError
-from formats.template import Template
+from formats.templates.template import Template
 from train.adapter import write_adapter
 from train.agreement import check_adapter
 from train.base_model import Base, load_tokenizer

@@ -11,9 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
 
 from formats.errors import UserError
-from formats.render import Turn, render_prompt
-from formats.template import Template
-from formats.tokens import end_ids, end_token_id, stop_ids
+from formats.rendering.render import Turn, render_prompt
+from formats.templates.template import Template
+from formats.tokens.encoding import end_ids, end_token_id, stop_ids
 from train.adapter import filler_id, generation_config, read_adapter
 from train.base_model import Base, load_tokenizer
 from train.chat import Chat

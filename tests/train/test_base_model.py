@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from formats.errors import UserError
-from formats.tokens import Encoded
+from formats.tokens.encoding import Encoded
 from train.base_model import SMOLLM2, Base, load_for_generation, load_for_training, load_tokenizer, resolve
 from train.batches import flatten, token_losses
 from train.gguf_base import converted

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from formats.errors import UserError
-from formats.template import Template
-from formats.tokens import Encoded, encode_sample
+from formats.templates.template import Template
+from formats.tokens.encoding import Encoded, encode_sample
 from train.attention import SEGMENTS, can_use_segments
 from train.base_model import Base, load_tokenizer
 from train.batches import flatten, read_samples, samples_at_once, stop_in_loss, token_losses, weighted_loss

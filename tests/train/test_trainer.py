@@ -8,7 +8,7 @@ import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from formats.template import load_template
+from formats.templates.template import load_template
 from train.adapter import read_adapter
 from train.checkpoints import last_complete, mark_complete
 from train.progress import TrainProgress

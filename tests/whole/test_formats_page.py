@@ -8,9 +8,9 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from docs.make_formats import EXAMPLES, PAGE, judged_forum, page
-from formats.contract import stop_spec
-from formats.template import Template, built_in, load_template
-from formats.tokens import NO_LOSS
+from formats.contract.report import stop_spec
+from formats.templates.template import Template, built_in, load_template
+from formats.tokens.encoding import NO_LOSS
 
 TEXT = PAGE.read_text(encoding="utf-8")
 TEMPLATE = load_template("comment-response")

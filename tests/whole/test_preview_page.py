@@ -13,10 +13,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from curate.pages.style import STYLE
-from formats.contract import ContractReport, Point, StopSpec
-from formats.escape import Escaper
+from formats.contract.report import ContractReport, Point, StopSpec
 from formats.page.page import Shown, write_page
-from formats.template import load_template
+from formats.templates.escape import Escaper
+from formats.templates.template import load_template
 from formats.visible import for_page
 
 if TYPE_CHECKING:

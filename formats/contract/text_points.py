@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from formats.contract import Point
-from formats.endings import end_literal
-from formats.reading import Read
-from formats.render import parse, pieces
-from formats.rows import Pairs
-from formats.tally import Tally, TokenShower, beginning, end, not_judged, quoted
-from formats.template import BOT, Template
-from formats.tokens import encode_prompt
+from formats.contract.endings import end_literal
+from formats.contract.reading import Read
+from formats.contract.report import Point
+from formats.contract.rows import Pairs
+from formats.contract.tally import Tally, TokenShower, beginning, end, not_judged, quoted
+from formats.rendering.render import parse, pieces
+from formats.templates.template import BOT, Template
+from formats.tokens.encoding import encode_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -13,11 +13,11 @@ from itertools import combinations, product, takewhile
 from typing import TYPE_CHECKING
 
 from formats.errors import UserError
-from formats.escape import COMMON_SPECIAL_TOKENS
-from formats.headings import SOMEBODY, Heading, Many, Word, literal_heading, stripped
+from formats.templates.escape import COMMON_SPECIAL_TOKENS
+from formats.templates.headings import SOMEBODY, Heading, Many, Word, literal_heading, stripped
 
 if TYPE_CHECKING:
-    from formats.template import Template
+    from formats.templates.template import Template
 
 _ANYTHING = Many(r"\s\S")
 _LONGEST_SHOWN = 60

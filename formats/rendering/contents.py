@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from formats.conversations import NOBODY, TURN_TEXT, Conversations
-from formats.roles import Flags
-from formats.template import Template
+from formats.rendering.conversations import NOBODY, TURN_TEXT, Conversations
+from formats.rendering.roles import Flags
+from formats.templates.template import Template
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from formats.conversations import Turn
 from formats.errors import UserError
-from formats.render import render_prompt
-from formats.template import BOT, Template, built_in
+from formats.rendering.conversations import Turn
+from formats.rendering.render import render_prompt
+from formats.templates.template import BOT, Template, built_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

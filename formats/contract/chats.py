@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from formats.endings import Ending
+from formats.contract.endings import Ending
+from formats.contract.rows import Chats, Message
 from formats.errors import UserError
-from formats.rows import Chats, Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

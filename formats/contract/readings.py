@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from formats import chats
-from formats.endings import Ending, added_behind, end_literal, tails
+from formats.contract import chats
+from formats.contract.endings import Ending, added_behind, end_literal, tails
+from formats.contract.reading import NOT_KNOWN, Numbers, Read, ReadRow, joined
+from formats.contract.rows import Chats, Pairs, Rows, Texts
 from formats.errors import UserError
-from formats.packing import pack
-from formats.reading import NOT_KNOWN, Numbers, Read, ReadRow, joined
-from formats.rows import Chats, Pairs, Rows, Texts
-from formats.template import Template
-from formats.tokens import NO_LOSS, encode_samples, stop_ids
+from formats.templates.template import Template
+from formats.tokens.encoding import NO_LOSS, encode_samples, stop_ids
+from formats.tokens.packing import pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

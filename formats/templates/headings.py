@@ -8,7 +8,7 @@ from itertools import product
 
 import polars as pl
 
-from formats.values import ALPHABET, DATE, LONGEST, SPEAKER
+from formats.templates.values import ALPHABET, DATE, LONGEST, SPEAKER
 
 _PARTS = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")

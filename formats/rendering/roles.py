@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from formats.conversations import NOBODY, THE_BOT, Rows
+from formats.rendering.conversations import NOBODY, THE_BOT, Rows
 
 Flags = NDArray[np.bool_]
 

@@ -2,10 +2,10 @@
 
 import datetime
 
-from formats.conversations import Turn
-from formats.render import render_prompt
-from formats.template import BOT, Template
-from formats.values import Values
+from formats.rendering.conversations import Turn
+from formats.rendering.render import render_prompt
+from formats.templates.template import BOT, Template
+from formats.templates.values import Values
 
 TURNS = (
     Turn("Speaker_0", "It has whistled since the first act. What does the court advise?", "The Crown v. Spout"),

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from formats.conversations import NOBODY, THE_BOT, Conversations, Rows
-from formats.render import render
-from formats.template import Template
-from formats.tokens import SampleEncoder
+from formats.rendering.conversations import NOBODY, THE_BOT, Conversations, Rows
+from formats.rendering.render import render
+from formats.templates.template import Template
+from formats.tokens.encoding import SampleEncoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,7 +25,7 @@ class Fitted:
     """The conversations that fit, and what became of the others.
 
     Args:
-        num_tokens: shape (kept,): tokens of each sample, as `formats.tokens.encode_samples` makes them.
+        num_tokens: shape (kept,): tokens of each sample, as `formats.tokens.encoding.encode_samples` makes them.
         kept: shape (kept,): which of the conversations given each is, from 0, ascending.
         long_replies: conversations dropped because the reply, its opening and its stop alone are too long.
         long_contexts: those dropped because they are only too long together with the turn that the reply answers.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.contract import Point
-from formats.reading import NOT_KNOWN, Numbers, Read
-from formats.tally import Tally, TokenShower, not_judged, quoted
-from formats.tokens import NO_LOSS
+from formats.contract.reading import NOT_KNOWN, Numbers, Read
+from formats.contract.report import Point
+from formats.contract.tally import Tally, TokenShower, not_judged, quoted
+from formats.tokens.encoding import NO_LOSS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from formats.contents import Contents, contents
-from formats.conversations import NOBODY, THE_BOT, TURN_TEXT, Conversations, Rows, Turn
-from formats.parsing import parse, pieces
-from formats.system_text import known_of_replies, safe, system_parts, system_texts
-from formats.template import BOT, Template
-from formats.turns import MergedTurns, merged_turns, wrapped_turns
-from formats.values import Values
+from formats.rendering.contents import Contents, contents
+from formats.rendering.conversations import NOBODY, THE_BOT, TURN_TEXT, Conversations, Rows, Turn
+from formats.rendering.parsing import parse, pieces
+from formats.rendering.system_text import known_of_replies, safe, system_parts, system_texts
+from formats.rendering.turns import MergedTurns, merged_turns, wrapped_turns
+from formats.templates.template import BOT, Template
+from formats.templates.values import Values
 
 __all__ = [
     "NOBODY", "SAMPLE_COLUMNS", "THE_BOT", "TURN_TEXT", "Conversations", "Rows", "Turn", "Values", "parse", "pieces", "render",
@@ -32,8 +32,8 @@ def render(conversations: Conversations, template: Template) -> pl.DataFrame:
     Returns:
         The columns `SAMPLE_COLUMNS`. `turn_ids` are the ids of the posts that are its turns, oldest first; `completion` ends with the
         template's stop; `text` is prompt and completion; `messages` holds role and content, the system text first, then user and assistant
-        in turn (see `formats.roles`). The base model's own end token is in none. A turn without a text (null) is an empty one, so that
-        none is lost.
+        in turn (see `formats.rendering.roles`). The base model's own end token is in none. A turn without a text (null) is an empty one, so
+        that none is lost.
     """
     said = contents(conversations, template)
     system = system_texts(conversations.replies, template)

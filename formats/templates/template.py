@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 
 from formats.errors import UserError
-from formats.escape import Escaper
-from formats.headings import Heading, literal_heading
-from formats.joints import refuse_joints
-from formats.template_fields import refuse_fields
-from formats.values import BOT as BOT
+from formats.templates.escape import Escaper
+from formats.templates.fields import refuse_fields
+from formats.templates.headings import Heading, literal_heading
+from formats.templates.joints import refuse_joints
+from formats.templates.values import BOT as BOT
 
 BLANK = r"[ \t\r\n]*"
 
@@ -151,12 +151,6 @@ class Template:
     def core(self) -> re.Pattern[str]:
         """Matches one boundary without the white space around it."""
         return re.compile("|".join(self.cores))
-
-    @cached_property
-    def boundary(self) -> re.Pattern[str]:
-        """Matches a run of boundaries together with the white space that belongs to them."""
-        first = r"(?<![ \t\r\n])"  # a run begins with all of its blank: without this, a long blank costs its length squared
-        return re.compile(f"{first}(?:{BLANK}(?:{self.core.pattern}))+{BLANK}")
 
     @cached_property
     def escaper(self) -> Escaper:

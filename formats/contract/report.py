@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from formats.template import Template
-from formats.tokens import end_token_id
+from formats.templates.template import Template
+from formats.tokens.encoding import end_token_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

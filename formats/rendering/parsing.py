@@ -1,22 +1,32 @@
 """Parses samples back into turns: the inverse of rendering."""
 
-from formats.conversations import Turn
-from formats.escape import Escaper
-from formats.template import BOT, Template
+import re
+
+from formats.rendering.conversations import Turn
+from formats.templates.escape import Escaper
+from formats.templates.template import BLANK, BOT, Template
 
 _SYSTEM_OPENS, _SYSTEM_CLOSES, _TITLE_CLOSES, _TURN_CLOSES = "system opens", "system closes", "title closes", "turn closes"
 _SOMEBODY = "Speaker_0"
+_BLANK = re.compile(BLANK)
 
 
 def pieces(text: str, template: Template) -> list[tuple[bool, str]]:
     """The text cut into (is boundary, piece); joined, the pieces are the text again."""
     cut: list[tuple[bool, str]] = []
-    position = 0
-    for match in template.boundary.finditer(text):
-        if match.start() > position:
-            cut.append((False, text[position : match.start()]))
-        cut.append((True, match.group()))
-        position = match.end()
+    begun, position = None, 0  # where the boundary at hand begins, and where it ends with its blanks
+    for core in template.core.finditer(text):
+        content = text[position : core.start()].rstrip(" \t\r\n")
+        if content or begun is None:
+            if begun is not None:
+                cut.append((True, text[begun:position]))
+            if content:
+                cut.append((False, content))
+            begun = position + len(content)
+        blank = _BLANK.match(text, core.end())
+        position = blank.end() if blank else core.end()
+    if begun is not None:
+        cut.append((True, text[begun:position]))
     if position < len(text):
         cut.append((False, text[position:]))
     return cut

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from formats.template import Template
+from formats.templates.template import Template
 
 ASSISTANTS = ("assistant", "gpt", "model", "bot")
 """Roles by which datasets name who is learned."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.tokens import Encoded
+from formats.tokens.encoding import Encoded
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from formats.contents import Contents
-from formats.conversations import NOBODY, THE_BOT, Conversations, Rows
-from formats.headings import Heading
-from formats.roles import Flags, Roles, merge, merged_roles, plain_roles
-from formats.template import Template
-from formats.values import dates, safe_values
+from formats.rendering.contents import Contents
+from formats.rendering.conversations import NOBODY, THE_BOT, Conversations, Rows
+from formats.rendering.roles import Flags, Roles, merge, merged_roles, plain_roles
+from formats.templates.headings import Heading
+from formats.templates.template import Template
+from formats.templates.values import dates, safe_values
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.errors import UserError
-from formats.escape import Escaper
-from formats.parsing import pieces
-from formats.piece_tokens import Ids, PieceTokenizer
-from formats.template import Template
+from formats.rendering.parsing import pieces
+from formats.templates.escape import Escaper
+from formats.templates.template import Template
+from formats.tokens.pieces import Ids, PieceTokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -5,11 +5,11 @@ import unicodedata
 from typing import TYPE_CHECKING, NoReturn
 
 from formats.errors import UserError
-from formats.headings import Heading, Placeholder
-from formats.values import ALPHABET, DATE, IN_HEADINGS, IN_SYSTEM_TEXT, LONGEST, SPEAKER, safe_value
+from formats.templates.headings import Heading, Placeholder
+from formats.templates.values import ALPHABET, DATE, IN_HEADINGS, IN_SYSTEM_TEXT, LONGEST, SPEAKER, safe_value
 
 if TYPE_CHECKING:
-    from formats.template import Template
+    from formats.templates.template import Template
 
 _KNOWN = {
     "begin": (),

@@ -6,16 +6,16 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from formats.chats import chat_ending
-from formats.contract import ContractReport, OutputRow, Point, StopSpec
-from formats.endings import common_ending, end_literal
+from formats.contract.chats import chat_ending
+from formats.contract.endings import common_ending, end_literal
+from formats.contract.readings import Reading, lorum, transformers, trl
+from formats.contract.report import ContractReport, OutputRow, Point, StopSpec
+from formats.contract.rows import ASSISTANTS, Chats, Pairs, Rows, Texts, parted
+from formats.contract.text_points import TextPoints
+from formats.contract.token_points import TokenPoints
 from formats.errors import UserError
-from formats.readings import Reading, lorum, transformers, trl
-from formats.rows import ASSISTANTS, Chats, Pairs, Rows, Texts, parted
-from formats.template import Template
-from formats.text_points import TextPoints
-from formats.token_points import TokenPoints
-from formats.tokens import end_token_id
+from formats.templates.template import Template
+from formats.tokens.encoding import end_token_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,7 +32,7 @@ class Trainer:
     """Who reads the rows, and how.
 
     Args:
-        name: one of `formats.readings.TRAINERS`.
+        name: one of `formats.contract.readings.TRAINERS`.
         max_tokens: what the trainer's limit is set to.
         assistant_only: TRL's `assistant_only_loss`, for messages.
     """

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.contract import Point
-from formats.token_text import token_reader
-from formats.tokens import NO_LOSS
+from formats.contract.report import Point
+from formats.tokens.encoding import NO_LOSS
+from formats.tokens.text import token_reader
 from formats.visible import cut, for_terminal
 
 if TYPE_CHECKING:

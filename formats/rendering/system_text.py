@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from formats.contents import content, one_line
-from formats.headings import Heading
-from formats.template import Template
-from formats.values import dates, safe_values
+from formats.rendering.contents import content, one_line
+from formats.templates.headings import Heading
+from formats.templates.template import Template
+from formats.templates.values import dates, safe_values
 
 
 def known_of_replies(replies: pl.DataFrame) -> dict[str, pl.Expr]:

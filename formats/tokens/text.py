@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from formats.template import Template
-from formats.tokens import end_token_id
+from formats.templates.template import Template
+from formats.tokens.encoding import end_token_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

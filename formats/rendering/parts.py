@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from formats.parsing import parse, pieces
-from formats.template import BOT, Template
+from formats.rendering.parsing import parse, pieces
+from formats.templates.template import BOT, Template
 
 Kind = Literal["boundary", "system", "context", "reply", "stop"]
 LEARNED: tuple[Kind, ...] = ("reply", "stop")
@@ -19,8 +19,8 @@ _REMEMBERED = 10_000
 class Part:
     """A part of a sample: joined, the texts of its parts are the sample's own text.
 
-    `speaker` is who says a context or a reply, as `formats.parsing.parse` names them; None for others than the bot where the template
-    does not tell them apart.
+    `speaker` is who says a context or a reply, as `formats.rendering.parsing.parse` names them; None for others than the bot where the
+    template does not tell them apart.
     """
 
     kind: Kind

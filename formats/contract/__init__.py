@@ -1,0 +1,1 @@
+"""The stop contract: rows as trainers read them, and what must hold of each."""

@@ -1,0 +1,1 @@
+"""Conversations to samples, and samples back into turns."""

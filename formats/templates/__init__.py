@@ -1,0 +1,1 @@
+"""Templates: the boundaries of a sample, and what makes them safe."""

@@ -1,0 +1,1 @@
+"""Samples in tokens: encoded, counted, fitted and packed."""
