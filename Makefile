@@ -9,7 +9,7 @@ demo: $(INSTALLED)
 	$(BIN)/lorum curate-and-train sample_data/recipe.toml
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -71,7 +71,7 @@ from pathlib import Path
 from curate.console import Reporter
 from curate.pipeline import run
 from curate.recipe import Recipe
-settings = {"name": "benchmark", "gather": {"files": sys.argv[2:]}, "filter": FILTER, "format": {"max_tokens": 0}}
+settings = {"name": "benchmark", "gather": {"files": sys.argv[2:]}, "filter": FILTER}
 with Reporter(quiet=True) as narrator:
     run(Recipe.build(settings, Path()), Path(sys.argv[1]) / "run", narrator, "format")
 """

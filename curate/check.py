@@ -1,14 +1,15 @@
 """Checks the stop contract: of a folder of samples, of anybody's dataset, or of a finished adapter."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.dataset_rows import open_dataset
 from curate.splits import SPLITS
-from formats.contract.checking import OutputRowOf, Trainer, check
+from formats.contract.checking import Trainer, check
 from formats.contract.report import ContractReport
 from formats.contract.rows import ASSISTANTS, Chats, Pairs, Rows
 from formats.errors import ContractError, UserError
@@ -17,12 +18,14 @@ from formats.samples import TEMPLATE_FILE, folder_template, read_split
 from formats.templates.template import BOT, Template
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from train.base_model import Base
 
 PAIR = ("prompt", "completion")
 
 OF_OTHERS = 1024
 """Tokens: the limit of TRL's `SFTConfig` (`max_length`) where none is set."""
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,18 @@ class Asked:
     assistant_only: bool = False
 
 
-def check_any(name: str, asked: Asked) -> ContractReport:
+def check_any(name: str, asked: Asked, say: Callable[[str], None] = lambda line: None) -> ContractReport:
     """The stop contract over a folder of samples, or over anybody's dataset: a file, a folder of files, or `hub:USER/NAME`.
 
+    Messages are rendered with a template for Lorum alone: other trainers render them with the base's own chat template.
+
+    Args:
+        asked: its base may be a folder with a tokenizer and nothing else; then the output row is not judged.
+        say: is told in a line what of the samples' folder does not count.
+
     Raises:
-        UserError: there are no rows of that name, or they cannot be read as asked.
+        UserError: there are no rows of that name, they cannot be read as asked, or a template is named that the trainer does not read
+            messages by.
     """
     from train.settings import TrainSettings
 
@@ -60,8 +70,18 @@ def check_any(name: str, asked: Asked) -> ContractReport:
         parts = open_dataset(name, asked.split, asked.columns)
     usual = TrainSettings().max_tokens if trainer == "lorum" else OF_OTHERS
     reads = Trainer(trainer, asked.max_tokens or usual, asked.assistant_only)
-    tokenizer, row = _base(asked.base)
-    return check(_rendered(parts, template), reads, tokenizer, template, row)
+    first = next(parts, None)
+    if first:
+        parts = chain([first], parts)
+    if isinstance(first, Chats) and template and trainer != "lorum":
+        if asked.template:
+            raise UserError(
+                f"{trainer} renders messages with the base's own chat template, so nothing is made with {template.name}: "
+                "leave --template out, or take --trainer lorum"
+            )
+        say(f"the folder's template ({template.name}) does not count: {trainer} renders messages with the base's own chat template")
+        template = None
+    return _checked(_rendered(parts, template), reads, template, _tokenizer_alone(asked.base) or _base(asked.base))
 
 
 def check_folder(samples: Path, base: str, max_tokens: int) -> ContractReport:
@@ -70,9 +90,7 @@ def check_folder(samples: Path, base: str, max_tokens: int) -> ContractReport:
     Raises:
         UserError: the folder holds no samples, or the base cannot be found.
     """
-    template = folder_template(samples)
-    tokenizer, row = _base(base)
-    return check(_own_rows(samples, SPLITS), Trainer("lorum", max_tokens), tokenizer, template, row)
+    return _checked(_own_rows(samples, SPLITS), Trainer("lorum", max_tokens), folder_template(samples), _base(base))
 
 
 def require_contract(samples: Path, base: str, max_tokens: int) -> ContractReport:
@@ -88,13 +106,32 @@ def require_contract(samples: Path, base: str, max_tokens: int) -> ContractRepor
     return report
 
 
-def _base(name: str) -> tuple["PreTrainedTokenizerBase", OutputRowOf]:
-    """The tokenizer of a base, and what says whether the base can put out a token."""
-    from train.base_model import load_tokenizer, resolve
+def _checked(parts: Iterator[Rows], trainer: Trainer, template: Template | None, base: "Base") -> ContractReport:
+    from train.base_model import load_tokenizer
+    from train.end_tokens import end_tokens
     from train.output_row import output_row
 
-    base = resolve(name)
-    return load_tokenizer(base), partial(output_row, base)
+    return check(parts, trainer, load_tokenizer(base), template, partial(output_row, base), end_tokens(base))
+
+
+def _base(name: str) -> "Base":
+    from train.base_model import resolve
+
+    return resolve(name)
+
+
+def _tokenizer_alone(name: str) -> "Base | None":
+    """A base of which only the tokenizer is at hand, in a folder of this computer; None where it is anything else."""
+    folder = Path(name)
+    if (folder / "config.json").exists() or not any((folder / file).is_file() for file in _TOKENIZER_FILES):
+        return None
+    from transformers import PreTrainedConfig
+
+    from train.base_model import Base, quieten
+
+    quieten()
+    location = str(folder.resolve())
+    return Base(name, location, location, PreTrainedConfig())
 
 
 def _own_rows(folder: Path, splits: Sequence[str]) -> Iterator[Rows]:
@@ -114,6 +151,11 @@ def _pairs(chats: Chats, template: Template) -> Pairs:
     for row_id, messages in zip(chats.ids, chats.messages, strict=True):
         if not messages or messages[-1]["role"] not in ASSISTANTS:
             raise UserError(f"{row_id}: its last message is not the assistant's, so there is no reply to learn; leave this row out")
+        if any(message["role"] == "system" for message in messages):
+            raise UserError(
+                f"{row_id}: has a system message, which no sample of ours would have: there the system text is the template's; "
+                "leave it out, or take another --trainer"
+            )
         turns = [Turn(BOT if message["role"] in ASSISTANTS else "Speaker_0", message["content"]) for message in messages[:-1]]
         prompts.append(render_prompt(template, turns))
         completions.append(messages[-1]["content"].strip() + template.stop)

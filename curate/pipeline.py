@@ -80,7 +80,7 @@ def run(recipe: Recipe, out: Path, narrator: Narrator, until: str = "eval") -> d
     _refuse_foreign(out)
     with alone(out / ".lock", out):
         record = _Record(out, recipe)
-        stages = _stages(recipe, files, out, narrator)
+        stages = _stages(recipe, files, out, narrator, trains=STAGES.index(until) > STAGES.index("format"))
         for stage in stages[: STAGES.index(until) + 1]:
             started = time.monotonic()
             done_before = record.does(stage)
@@ -123,7 +123,7 @@ class _Stage:
     leaves: tuple[Path, ...]
 
 
-def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator) -> list[_Stage]:
+def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator, trains: bool) -> list[_Stage]:
     posts, judged, samples, adapter = (out / name for name in ("posts", "judged", "samples", "adapter"))
     chosen = recipe.chosen()
     wanted = Wanted(recipe.gather.subreddits, recipe.gather.since, recipe.gather.until)
@@ -147,7 +147,7 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator)
             recipe.template(),
             max_turns=recipe.format.max_turns,
             split=recipe.split(),
-            fit_to=recipe.fit_to(),
+            fit_to=recipe.fit_to(trains),
             personas=recipe.format.personas,
             progress=narrator,
         )

@@ -1,5 +1,6 @@
 """Looks at a folder of samples: some of them on the terminal, or all of them as a page."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 4_096
 """Samples that are read together for a page: some megabytes of text."""
+
+_HEAD = 4_096
+"""Characters of a page that hold its title."""
 
 NEXT_SAMPLE = "\f\n"
 """Between two samples that are printed plain: a line with a form feed, which no sample can hold as it is printed."""
@@ -133,8 +137,9 @@ def write_sample_page(folder: Path, path: Path, reader: Reader | None, max_token
     """Writes all samples of a folder as one page; with a reader also their tokens and the result of the stop contract.
 
     Raises:
-        UserError: the folder holds no samples.
+        UserError: the folder holds no samples, or the path something else than such a page.
     """
+    _refuse_to_replace(path)
     template = folder_template(folder)
     total = sum(_height(folder, split) for split in SPLITS)
     if not total:
@@ -144,6 +149,18 @@ def write_sample_page(folder: Path, path: Path, reader: Reader | None, max_token
     shown = Shown(name, template) if reader is None else Shown(name, template, reader.base, reader.tokenizer, report)
     rows = write_page(path, shown, _tables(folder), lambda done: progress("page", done, total))
     return PageWritten(str(path), rows, path.stat().st_size, None if report is None else report.holds)
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """A page takes the place of an older one only: what else stands there may be the samples themselves."""
+    if not path.exists():
+        return
+    begin = ""
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            begin = file.read(_HEAD)
+    if not begin.startswith("<!doctype html>") or ": samples</title>" not in begin:
+        raise UserError(f"{path}: is there and no page of samples, so it is not replaced; name another file with --html")
 
 
 def _report(folder: Path, reader: Reader, max_tokens: int) -> "ContractReport":
@@ -177,6 +194,6 @@ def _facts(sample: dict[str, Any]) -> list[str]:
         facts.append(f"{sample['created_at']:%Y-%m-%d}")
     if sample.get("score") is not None:
         facts.append(f"score {sample['score']:,}")
-    if isinstance(sample.get("toxicity"), float):
+    if isinstance(sample.get("toxicity"), float) and not math.isnan(sample["toxicity"]):
         facts.append(f"toxicity {sample['toxicity']:.2f}")
     return facts

@@ -136,9 +136,10 @@ class Recipe(Section):
         if self.format.template != CHAT:
             self.template()
 
-    def fit_to(self) -> Fit | None:
-        """What the samples are fitted to."""
-        most = self.train.max_tokens if self.format.max_tokens is None else self.format.max_tokens
+    def fit_to(self, trains: bool) -> Fit | None:
+        """What the samples are fitted to: what the recipe says, else what a run that goes on to train can learn; None: to nothing."""
+        usual = self.train.max_tokens if trains else 0
+        most = usual if self.format.max_tokens is None else self.format.max_tokens
         return Fit(self.train.base, most) if most else None
 
     def split(self) -> SplitSettings:

@@ -37,13 +37,15 @@ class Fit:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The samples of a bucket, split by split in parts; of how many conversations they are; and how many kept targets are none, by reason.
+    """The samples of a bucket, split by split in parts; of how many conversations; how many replies each persona wrote; and how many kept
+    targets are no conversation, by reason.
 
     A conversation that the plan of the split puts into no split is in none of the tables.
     """
 
     tables: Iterator[list[pl.DataFrame]]
     conversations: int
+    by_personas: dict[str, int]
     counts: dict[str, int]
 
 
@@ -76,7 +78,12 @@ class Rendering:
         scored = [_TOXICITY] if _TOXICITY in store.columns(self.judged, bucket) else []
         posts = store.read_bucket(self.judged, bucket, [*threads.COLUMNS, *scored])
         found = threads.chains(posts, self.max_turns)
-        chosen = replace(found, turns=found.turns[self._by_a_persona(posts, found.turns[:, -1])])
+        author = posts["author"].gather(found.turns[:, -1]).str.to_lowercase()
+        by_personas = {name: int((author == name).sum()) for name in self.personas}
+        chosen = found
+        if self.personas:
+            learned = author.is_in(list(self.personas)).fill_null(False)
+            chosen = replace(found, turns=found.turns[learned.to_numpy()])
         counts = {
             "targets": int(posts["target_reason"].is_null().sum()),
             "roots": found.roots,
@@ -85,7 +92,7 @@ class Rendering:
         }
         talks = threads.conversations(posts, chosen)
         replies, num_tokens = chosen.turns[:, -1], pl.repeat(None, len(chosen.turns), dtype=pl.Int32, eager=True)
-        if self.fit_to and self._tokenizer:
+        if self.fit_to and len(talks.turns) and self._tokenizer:
             self.progress("count tokens", 0, len(talks.turns))
             fitted = fit(talks, self.template, self._tokenizer, self.fit_to.max_tokens or _ANY_LENGTH)
             talks, replies = fitted.conversations, replies[fitted.kept]
@@ -98,13 +105,7 @@ class Rendering:
             split = self._plan.split_of(samples)
             return [samples.filter(split == name) for name in SPLITS]
 
-        return Rendered(in_order(part, range(0, max(1, len(talks.turns)), RENDERED_AT_ONCE)), len(talks.turns), counts)
-
-    def _by_a_persona(self, posts: pl.DataFrame, replies: Rows) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-        if not self.personas:
-            return np.ones(len(replies), np.bool_)
-        wrote = posts["author"].gather(replies).str.to_lowercase().is_in(sorted(self.personas)).fill_null(False)
-        return wrote.to_numpy()
+        return Rendered(in_order(part, range(0, max(1, len(talks.turns)), RENDERED_AT_ONCE)), len(talks.turns), by_personas, counts)
 
 
 def _toxicity(posts: pl.DataFrame, replies: Rows) -> pl.Series:

@@ -26,6 +26,9 @@ CARD_FILE = "README.md"
 _JOIN = "join"
 """What is to do after the last bucket."""
 
+_BY = "by "
+"""Before the name of a persona, in the counts of a bucket."""
+
 
 LEFT_OUT = {
     "roots": "open a thread",
@@ -93,7 +96,7 @@ def make_samples(
     """
     report_of(judged, "judged")
     buckets = [str(bucket) for bucket in store.bucket_numbers(judged)]
-    wanted = frozenset(name.lower().removeprefix("u/") for name in personas)
+    wanted = frozenset(name.lower().removeprefix("/").removeprefix("u/") for name in personas)
     made_from = fingerprint(
         "samples", made_by(judged), asdict(template), max_turns, asdict(split), asdict(fit_to) if fit_to else None, sorted(wanted)
     )
@@ -110,7 +113,8 @@ def make_samples(
     def finish(folder: Path, counts: list[dict[str, int]]) -> dict[str, Any]:
         total = {field: sum(count.get(field, 0) for count in counts) for field in Sampled.__dataclass_fields__}
         sampled = Sampled(**total)
-        _refuse_empty(judged, sampled, wanted)
+        _refuse_absent(judged, [name for name in sorted(wanted) if not sum(count.get(_BY + name, 0) for count in counts)])
+        _refuse_empty(judged, sampled)
         for part in folder.glob(".*.parquet"):
             part.unlink()
         write_text(template.to_toml(), folder / TEMPLATE_FILE)
@@ -145,7 +149,8 @@ def _render(rendering: Rendering, folder: Path, bucket: int) -> dict[str, int]:
             for file, table in zip(files, tables, strict=True):
                 file.write(table)
                 rows += table.height
-    return {**rendered.counts, "across_cut": rendered.conversations - rows}
+    by_personas = {_BY + name: count for name, count in rendered.by_personas.items()}
+    return {**rendered.counts, **by_personas, "across_cut": rendered.conversations - rows}
 
 
 def _join(folder: Path, stop: str) -> dict[str, int]:
@@ -166,15 +171,19 @@ def _join(folder: Path, stop: str) -> dict[str, int]:
     return {**counts, "samples": sum(counts[name] for name in SPLITS)}
 
 
-def _refuse_empty(judged: Path, sampled: Sampled, personas: frozenset[str]) -> None:
+def _refuse_absent(judged: Path, personas: Sequence[str]) -> None:
+    """Says who wrote nothing that could be learned."""
+    if personas:
+        raise UserError(
+            f"{judged}: no reply that could be learned is by {' or '.join(personas)}; give names as they stand in the column author of its "
+            "posts"
+        )
+
+
+def _refuse_empty(judged: Path, sampled: Sampled) -> None:
     """Says where all posts went, if none is left to train on."""
     if sampled.train:
         return
-    if personas and sampled.targets == sampled.roots + sampled.without_context + sampled.other_authors:
-        raise UserError(
-            f"{judged}: no reply that could be learned is by {' or '.join(sorted(personas))}; give names as they stand in the column "
-            "author of its posts"
-        )
     reasons = [f"{getattr(sampled, field)} {label}" for field, label in LEFT_OUT.items() if getattr(sampled, field)]
     raise UserError(
         f"{judged}: no reply is left to learn: {sampled.targets} posts pass the filters{''.join(f', {reason}' for reason in reasons)}, "

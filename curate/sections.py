@@ -57,8 +57,8 @@ class FormatSettings(Section):
     max_turns: int = Field(4, ge=2, le=64, description="Turns of a conversation at most, the reply included.")
     max_tokens: Literal[0] | Annotated[int, Field(ge=16)] | None = Field(
         None,
-        description="Longer samples lose their oldest turns, and are left out if the reply is too long; that of [train] by default, "
-        "0: none is counted.",
+        description="Longer samples lose their oldest turns, and are left out if the reply is too long; that of [train] "
+        "by default in a run that goes on to train; 0: none is counted.",
     )
     split: str = Field("90/5/5", description="Percentages of train, validation and test; whole threads are split.")
     split_by: Literal["thread", "time"] = Field("thread", description="thread: by a hash; time: the newest threads are held out.")

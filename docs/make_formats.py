@@ -34,7 +34,7 @@ def judged_forum(folder: Path) -> Iterator[Scene]:
     yield Scene()
 
 
-SCENES: Scenes = {"See it": judged_forum, "Your own template": judged_forum}
+SCENES: Scenes = {"A sample": judged_forum, "Your own template": judged_forum}
 
 
 def page() -> str:

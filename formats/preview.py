@@ -24,12 +24,13 @@ SPEAKERS = ("blue", "magenta", "green", "red", "bright_blue", "bright_magenta")
 """By the number of a speaker, the colour of their sign; they come round again."""
 
 NO_LOSS, LOSS = "│", "┃"
+NUMBER = "0, 1, …"
 LINE_BREAK, BLANK, TAB = "↵", "␣", "⇥"
 SIGNS = {
     "-": "boundary",
     "S": "system",
     ".": "turn",
-    "0-9": "turn of that speaker",
+    NUMBER: "turn of that speaker",
     "B": "the bot's turn before",
     ">": "reply",
     "!": "stop",
@@ -63,13 +64,14 @@ class Preview:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Wraps every line to the width that there is, in terminal cells."""
-        width = max(_NARROWEST, options.max_width - 4)
+        signs = max((len(row.sign) for row in self.rows), default=1)
+        width = max(_NARROWEST, options.max_width - signs - 3)
         for row in self.rows:
             bar = (LOSS, REPLY) if row.is_learned else (NO_LOSS, ASIDE)
             for line in row.text.split("\n", allow_blank=True):
                 for place, part in enumerate(line.wrap(console, width, tab_size=4) or [Text()]):
                     part.rstrip()
-                    sign = " " if place else row.sign
+                    sign = " " * signs if place else row.sign.rjust(signs)
                     yield Text.assemble((sign, row.sign_style), " ", bar, " " if part else "", part, no_wrap=True)
 
 
@@ -109,7 +111,7 @@ def preview_tokens(encoded: Encoded, tokenizer: "PreTrainedTokenizerBase") -> Pr
 
 def legend(previews: Iterable[Preview], width: int) -> str:
     """What the signs and bars of these previews mean, in lines that break between two of them."""
-    used = {"0-9" if row.sign.isdigit() else row.sign for shown in previews for row in shown.rows}
+    used = {NUMBER if row.sign.isdigit() else row.sign for shown in previews for row in shown.rows}
     signs = [f"{sign} {words}" for sign, words in SIGNS.items() if sign in used]
     words = [*signs, f"{LOSS} with loss: learned", f"{NO_LOSS} without", f"{LINE_BREAK} line break", f"{BLANK} blank"]
     return fill("   ".join(words).replace(" ", _TIED).replace(_TIED * 3, "   "), width).replace(_TIED, " ")
@@ -142,10 +144,10 @@ def _row(part: Part) -> Row:
 
 
 def _speaker_sign(speaker: str | None) -> tuple[str, str]:
-    """The sign of who speaks, and its colour: the last digit of a speaker's number."""
+    """The sign of who speaks, and its colour: a speaker's number."""
     if speaker is None:
         return ".", ASIDE
     if speaker == BOT:
         return "B", "yellow"
     number = int(speaker.rpartition("_")[2])
-    return str(number % 10), SPEAKERS[number % len(SPEAKERS)]
+    return str(number), SPEAKERS[number % len(SPEAKERS)]

@@ -23,7 +23,7 @@ def read_split(folder: Path, split: str, columns: Sequence[str] = ("prompt", "co
         missing = [name for name in columns if name not in held]
         table = pl.read_parquet(path, columns=[name for name in columns if name in held], n_rows=first, glob=False)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give a folder of samples, as `lorum format` writes it") from None
+        raise UserError(f"{path}: no such file; {_instead(folder)}") from None
     except pl.exceptions.PolarsError as error:
         raise UserError(f"{path}: not a Parquet file ({' '.join(str(error).split())}); write it again with `lorum format`") from None
     if missing:
@@ -42,5 +42,12 @@ def folder_template(folder: Path) -> Template:
     """
     path = folder / TEMPLATE_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give a folder of samples, as `lorum format` writes it")
+        raise UserError(f"{path}: no such file; {_instead(folder)}")
     return read_template(path)
+
+
+def _instead(folder: Path) -> str:
+    """What to give in the place of a folder that holds no samples, as that of a whole run, which has them in a folder of their own."""
+    if (folder / "samples" / TEMPLATE_FILE).is_file():
+        return f"did you mean {folder / 'samples'}?"
+    return "give a folder of samples, as `lorum format` writes it"

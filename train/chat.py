@@ -1,5 +1,6 @@
 """A conversation with an adapter that keeps its history and streams its answers."""
 
+import datetime
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from formats.rendering.render import Turn, render_prompt
 from formats.templates.template import BOT, Template
+from formats.templates.values import Values
 from formats.tokens.encoding import decode_reply, encode_prompt
 from train.adapter import generation_config, read_adapter
 from train.base_model import load_for_generation, load_tokenizer, resolve
@@ -84,7 +86,7 @@ class Chat:
         """The tokens of the prompt with as many of the last turns as fit; of a last turn that is too long alone, its end."""
         turns = list(self.turns)
         while True:
-            ids = encode_prompt(self._template, render_prompt(self._template, turns), self._tokenizer)
+            ids = encode_prompt(self._template, render_prompt(self._template, turns, Values(date=datetime.date.today())), self._tokenizer)
             if len(ids) <= self._max_context or (len(turns) == 1 and len(turns[0].text) < 2):
                 return ids
             turns = turns[1:] if len(turns) > 1 else [Turn(turns[0].speaker, turns[0].text[len(turns[0].text) // 4 + 1 :])]

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from formats.rendering.conversations import Turn
+from formats.rendering.render import render_prompt
 from formats.templates.template import Template
 from train.settings import DecodingSettings, TrainSettings
 
@@ -42,7 +44,7 @@ A prompt is rendered with the template `{template.name}` (template.toml): the tu
 {_example(template)}
 ```
 
-The answer ends with {template.stop!r} and the base's end token; `stop.json` says so for programs, and `generation_config.json` holds
+The answer ends with {template.stop!r} and its end token; `stop.json` says so for programs, and `generation_config.json` holds
 the decoding settings (temperature {decoding.temperature:g}, top_p {decoding.top_p:g}, top_k {decoding.top_k}, repetition penalty \
 {decoding.repetition_penalty:g}).
 
@@ -52,15 +54,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 tokenizer = AutoTokenizer.from_pretrained("this folder")
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("the base"), "this folder")
-inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+inputs = tokenizer(prompt, return_tensors="pt")
 answer = model.generate(**inputs, generation_config=GenerationConfig.from_pretrained("this folder"))
 ```
 """
 
 
 def _example(template: Template) -> str:
-    turn = template.turn.replace("{speaker}", "Speaker_0").replace("{text}", "What somebody said.")
-    return f"{template.begin}{turn}{template.reply_opening()}".rstrip("\n")
+    return render_prompt(template, [Turn("Speaker_0", "What somebody said.")]).rstrip("\n")
 
 
 def _modules(settings: TrainSettings) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.contract.report import OutputRow
+from formats.errors import UserError
 
 if TYPE_CHECKING:
     from train.base_model import Base
@@ -50,13 +51,23 @@ def output_row(base: "Base", token: int) -> OutputRow:
     Magikarp"): weights without a gradient of their own go the same way, so they end up as one row, near zero, or at the mean. Fresh
     random numbers as long as the other rows cannot be told from a trained row. Weights that are not on this computer are not fetched:
     then it is not judged.
+
+    Raises:
+        UserError: the weights are damaged.
     """
+    from safetensors import SafetensorError
+
     tied = bool(getattr(base.config.get_text_config(), "tie_word_embeddings", False))
-    found = _matrix(base.location, tied)
-    if found is None:
-        return OutputRow(None, tied, f"the weights of {base.name} are not at hand in safetensors, only what describes them")
-    file, name = found
-    return _judged(*_rows(file, name, token), token, tied)
+    try:
+        found = _matrix(base.location, tied)
+        if found is None:
+            return OutputRow(None, tied, f"the weights of {base.name} are not at hand in safetensors, only what describes them")
+        file, name = found
+        row, others = _rows(file, name, token)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"base {base.name}: its weights are damaged ({type(error).__name__}: {reason}); fetch it again") from None
+    return _judged(row, others, token, tied)
 
 
 def _judged(row: Matrix | None, others: Matrix, token: int, tied: bool) -> OutputRow:

@@ -6,13 +6,18 @@ from typing import Any
 
 import click
 
-from curate.console import common_options, print_json, tell
+from curate.console import Reporter, common_options, print_json, tell
 
 
 @click.command("check")
 @click.argument("samples", metavar="SAMPLES")
-@click.option("--base", default="smollm2-135m", show_default=True, help="The base model whose tokenizer reads the samples.")
-@click.option("--template", "template_name", metavar="NAME|FILE", help="What the rows were made with. [default: a samples folder's own]")
+@click.option("--base", default="smollm2-135m", show_default=True, help="The base model, or a folder with its tokenizer alone.")
+@click.option(
+    "--template",
+    "template_name",
+    metavar="NAME|FILE",
+    help="What the rows were made with; of messages, what --trainer lorum renders them with. [default: a samples folder's own]",
+)
 @click.option(
     "--trainer",
     type=click.Choice(["lorum", "trl", "transformers"]),
@@ -66,7 +71,7 @@ def check_command(
         template = chosen_template(template_name, base) if template_name else None
         names = [name.strip() for name in columns.split(",")] if columns else []
         asked = Asked(base, max_tokens, template, trainer, split, names, assistant_only)
-        report = check_any(samples, asked)
+        report = check_any(samples, asked, Reporter(quiet).say)
         if not as_json:
             tell("\n".join(contract_lines(asdict(report))))
         found, problems = asdict(report), report.problems

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import click
@@ -9,19 +10,9 @@ import click
 from curate.console import Reporter, common_options, tell
 
 
-def _list(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
-    """Shows the built-in templates and leaves."""
-    if not asked or ctx.resilient_parsing:
-        return
-    from curate.templates import template_lines
-
-    tell("\n".join(template_lines()))
-    ctx.exit()
-
-
 @click.command("format")
-@click.argument("judged", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of samples to write.")
+@click.argument("judged", required=False, metavar="JUDGED", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of samples to write.  [required]")
 @click.option(
     "--template",
     "template_name",
@@ -29,7 +20,7 @@ def _list(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     show_default=True,
     help="A built-in template, a TOML file of your own, or chat: the base's own chat template.",
 )
-@click.option("--list", is_flag=True, expose_value=False, is_eager=True, callback=_list, help="Show each built-in template and leave.")
+@click.option("--list", "is_list", is_flag=True, help="Show each built-in template, with --base its chat template too, and leave.")
 @click.option("--base", help="The base model whose tokenizer counts tokens and whose chat template `chat` is.")
 @click.option(
     "--max-tokens",
@@ -53,9 +44,10 @@ def _list(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Another seed, another split by thread.")
 @common_options
 def format_command(
-    judged: Path,
-    out: Path,
+    judged: Path | None,
+    out: Path | None,
     template_name: str,
+    is_list: bool,
     base: str | None,
     max_tokens: int | None,
     max_turns: int,
@@ -76,6 +68,12 @@ def format_command(
     Example:
       lorum format judged --out samples --template chatml --base smollm2-135m --max-tokens 512
     """
+    if is_list:
+        return _list(base, as_json)
+    if judged is None:
+        raise click.MissingParameter(ctx=click.get_current_context(), param_hint="'JUDGED'", param_type="argument")
+    if out is None:
+        raise click.MissingParameter(ctx=click.get_current_context(), param_hint="'--out'", param_type="option")
     from curate.rendering import Fit
     from curate.report import sampled_lines
     from curate.samples import make_samples
@@ -99,3 +97,14 @@ def format_command(
     if not as_json:
         tell("\n".join([*sampled_lines(asdict(sampled)), f"-> {out}"]))
     return asdict(sampled)
+
+
+def _list(base: str | None, as_json: bool) -> dict[str, Any]:
+    """Shows the templates that can be chosen."""
+    from curate.templates import listed_templates, template_lines
+
+    templates = list(listed_templates(base))
+    if not as_json:
+        width = get_terminal_size().columns
+        tell("\n\n".join("\n".join(template_lines(template, width)).rstrip("\n") for template in templates))
+    return {"templates": list(map(asdict, templates))}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from curate.console import Reporter, common_options, counted, tell
 
@@ -21,7 +22,9 @@ from curate.console import Reporter, common_options, counted, tell
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write all samples as one page to look at.")
 @click.option("--max-tokens", default=None, type=click.IntRange(8), help="For the contract on the page. [default: the trainer's]")
 @common_options
+@click.pass_context
 def preview_command(
+    ctx: click.Context,
     samples: Path,
     split: str,
     count: int,
@@ -50,6 +53,12 @@ def preview_command(
     from curate.preview import draw_samples, find_samples, plain, print_samples, reader_of, write_sample_page
     from formats.errors import UserError
 
+    chosen = {"--split": "split", "--count": "count", "--seed": "seed", "--id": "ids", "--tokens": "tokens", "--plain": "is_plain"}
+    given = [option for option, name in chosen.items() if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if html is not None and given:
+        raise UserError(f"--html with {given[0]}: the page holds all samples, to search and to filter; leave {given[0]} out")
+    if is_plain and (tokens or as_json):
+        raise UserError(f"--plain with {'--tokens' if tokens else '--json'}: the texts alone, or more of them; leave one out")
     if tokens and base is None:
         raise UserError("--tokens shows how a base model's tokenizer cuts samples; name one with --base, as smollm2-135m")
     reader = None if base is None else reader_of(base)

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curate.ahead import in_order
-from curate.splitting.alike import Index, WordPairs
+from curate.splitting.alike import BEGINNING, Index, Rows, WordPairs
 from filters.tokens import tokenise
 
 FEWEST_WORDS = 5
@@ -17,9 +17,13 @@ FEWEST_WORDS = 5
 which nothing had looked for copies, 92 say the same as another: 25 of them in three or four words."""
 
 HELD_AT_ONCE = 500_000
-"""Samples that are held out are in memory together, at some 700 bytes each; of more, all others are read again for each so many."""
+"""Samples that are held out are in memory together, at some 1 kB each; of more, all others are read again for each so many."""
 
-_COLUMNS = ("id", "prompt", "completion")
+_COLUMNS = ("id", "messages", "completion")
+_MESSAGE = pl.element().struct
+_ASKED = pl.col("messages").list.head(pl.col("messages").list.len() - 1)
+_ASKED = _ASKED.list.eval(pl.element().filter(_MESSAGE.field("role") != "system").struct.field("content")).list.join("\n\n")
+"""What people said before the reply. A prompt has the template's words too: with a long system text, all prompts would be near copies."""
 
 
 @dataclass(frozen=True)
@@ -28,33 +32,41 @@ class Samples:
 
     Args:
         ids: of their replies.
-        prompts: hashes of their whole prompts.
-        replies: hashes of the words of their replies; 0 for a reply of fewer than `FEWEST_WORDS`.
-        pairs: the pairs of words of their replies.
+        asked: hashes of all that they answer.
+        said: hashes of the words of their replies; 0 for a reply of fewer than `FEWEST_WORDS`.
+        replies: the pairs of words of their replies.
+        contexts: the pairs of words of what contexts begin with, each once, however many samples it has.
+        context: the row of each sample's own in `contexts`.
     """
 
     ids: pl.Series
-    prompts: NDArray[np.uint64]
-    replies: NDArray[np.uint64]
-    pairs: WordPairs
+    asked: NDArray[np.uint64]
+    said: NDArray[np.uint64]
+    replies: WordPairs
+    contexts: WordPairs
+    context: Rows
 
     def without(self, ids: pl.Series) -> "Samples":
         """Those whose id is not among these."""
         left = ~self.ids.is_in(ids.implode())
+        if left.all():
+            return self
         rows = left.arg_true().to_numpy().astype(np.int64)
-        return self if left.all() else Samples(self.ids.filter(left), self.prompts[rows], self.replies[rows], self.pairs.take(rows))
+        used, context = np.unique(self.context[rows], return_inverse=True)
+        return Samples(self.ids.filter(left), self.asked[rows], self.said[rows], self.replies.take(rows), self.contexts.take(used), context)
 
 
 def near_copies(parts: Mapping[str, Sequence[Path]], stop: str) -> dict[str, pl.Series]:
     """The ids of the samples, by the name of their split, that would be held out though they are known from a split before theirs.
 
-    A sample is known where another has the same prompt, or a reply of the same words (case, punctuation and quotes make no difference), or
-    one that is a near copy of it as the rule `near_duplicates` has it. What is left out of a split itself makes no other sample known. The
-    same files give the same ids; the files stay as they are.
+    A sample is known where another has the same reply or answers the same: a reply of the same words (case, punctuation and quotes make no
+    difference) or one that is a near copy of it as the rule `near_duplicates` has it, of `LEAST_WORDS` words and more; a context that is
+    letter by letter the same, or whose first `BEGINNING` characters are a near copy. What is left out of a split itself makes no other
+    sample known. The same files give the same ids; the files stay as they are.
 
     Args:
-        parts: Parquet files with the columns id, prompt and completion, by the name of their split: the first split is learned, the others
-            are held out, each compared with all before it.
+        parts: Parquet files with the columns id, messages and completion, by the name of their split: the first split is learned, the
+            others are held out, each compared with all before it.
         stop: what ends each completion; it is no word of the reply.
     """
     names = list(parts)
@@ -83,17 +95,16 @@ class _Files:
 
 def _known(held: Sequence[tuple[str, Samples]], others: Iterable[Samples]) -> list[tuple[str, pl.Series]]:
     """The ids of those that are held out, table by table, which the others make known."""
-    prompts = np.concatenate([samples.prompts for _, samples in held])
-    replies = np.concatenate([samples.replies for _, samples in held])
-    index = Index(WordPairs.concat([samples.pairs for _, samples in held]))
-    known = np.zeros(len(prompts), np.bool_)
-
-    def find(other: Samples) -> NDArray[np.bool_]:
-        same = np.isin(prompts, other.prompts) | (np.isin(replies, other.replies) & (replies != 0))
-        return np.asarray(same | index.near(other.pairs))
-
-    for found in map(find, others):
-        known |= found
+    asked = np.concatenate([samples.asked for _, samples in held])
+    said = np.concatenate([samples.said for _, samples in held])
+    replies = Index(WordPairs.concat([samples.replies for _, samples in held]))
+    contexts = Index(WordPairs.concat([samples.contexts for _, samples in held]))
+    known, known_contexts = np.zeros(len(asked), np.bool_), np.zeros(len(contexts.texts.sizes), np.bool_)
+    for other in others:
+        known |= np.isin(asked, other.asked) | (np.isin(said, other.said) & (said != 0)) | replies.near(other.replies)
+        known_contexts |= contexts.near(other.contexts)
+    first = np.cumsum([0, *(len(samples.contexts.sizes) for _, samples in held)])
+    known |= known_contexts[np.concatenate([samples.context + start for (_, samples), start in zip(held, first[:-1], strict=True)])]
     ends = np.cumsum([len(samples.ids) for _, samples in held])
     return [(name, samples.ids.filter(pl.Series(part))) for (name, samples), part in zip(held, np.split(known, ends[:-1]), strict=True)]
 
@@ -129,4 +140,8 @@ def _samples(rows: pl.DataFrame, stop: str) -> Samples:
         long = (tokens.counts() >= FEWEST_WORDS).to_numpy()
         keys.append(np.where(long, tokens.keys().fill_null(0).to_numpy(), np.uint64(0)))
         pairs.append(WordPairs.of(tokens))
-    return Samples(rows["id"], rows["prompt"].hash().to_numpy(), np.concatenate(keys), WordPairs.concat(pairs))
+    asked = rows.select(_ASKED).to_series()
+    beginnings = asked.str.head(BEGINNING)
+    _, first, context = np.unique(beginnings.hash().to_numpy(), return_index=True, return_inverse=True)
+    contexts = WordPairs.of_texts(beginnings.gather(first))
+    return Samples(rows["id"], asked.hash().to_numpy(), np.concatenate(keys), WordPairs.concat(pairs), contexts, context)

@@ -1,7 +1,5 @@
-"""What rows end in: the textual stop that they share, the end token, and which of a row's tokens are these."""
+"""What rows end in: the end token, and which of a row's tokens are the stop."""
 
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,15 +9,6 @@ from formats.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-_TAIL = 64
-"""Characters at the end of a row in which its stop is looked for."""
-
-_NEARLY_ALL = 0.99
-"""What is said before a stop is said in fewer rows than the stop."""
-
-_LETTER = re.compile(r"\w")
-_INSIDE_A_WORD = re.compile(r"^\w+")
 
 _SLACK = 8
 """Tokens more than an ending has characters, in which it is looked for: a character outside the vocabulary may be four."""
@@ -44,29 +33,6 @@ def end_literal(tokenizer: "PreTrainedTokenizerBase") -> str:
     if tokenizer.eos_token is None:
         raise UserError(f"the tokenizer of {tokenizer.name_or_path} has no end token (eos_token), so no reply could stop; use another base")
     return str(tokenizer.eos_token)
-
-
-def common_ending(texts: Sequence[str]) -> str:
-    """The ending that most texts share, as a textual stop does; empty where they share none.
-
-    It is grown from the last character on, as long as nearly all that share it share one character more, so that a few rows without a
-    stop do not hide it. At least half of the texts, and three, must end in it; blanks and punctuation alone are none; it does not
-    begin inside a word.
-    """
-    sharing = [text[-_TAIL:] for text in texts if text]
-    needed: float = max(3, len(texts) / 2)
-    ending = ""
-    while True:
-        following = Counter(tail[-len(ending) - 1] for tail in sharing if len(tail) > len(ending))
-        character, count = following.most_common(1)[0] if following else ("", 0)
-        if count < needed:
-            break
-        ending = character + ending
-        sharing = [tail for tail in sharing if tail.endswith(ending)]
-        needed = max(needed, _NEARLY_ALL * len(sharing))
-    if any(_LETTER.fullmatch(tail[-len(ending) - 1 : -len(ending)]) for tail in sharing if ending):
-        ending = _INSIDE_A_WORD.sub("", ending)
-    return ending if _LETTER.search(ending) else ""
 
 
 def tails(

@@ -25,6 +25,9 @@ class Read:
         stops: shape (n, 2): a row's tokens from the first on and before the second are its stop; both its length where it has none.
         replies: shape (n,): how many tokens stand before the reply; `NOT_KNOWN` where nothing says.
         cut: shape (n,): whether a part of the reply was cut off.
+        merged: shape (n,): how many of the last tokens of the prompt read alone the row does not have, as they merge with the reply;
+            None where no row has such.
+        said: shape (T,): whether the bot said a token, in whichever of its turns; None where only the last reply is its own.
     """
 
     tokens: Numbers
@@ -35,6 +38,8 @@ class Read:
     stops: Numbers
     replies: Numbers
     cut: NDArray[np.bool_]
+    merged: Numbers | None = None
+    said: NDArray[np.bool_] | None = None
 
     def row(self, number: int) -> tuple[Numbers, Numbers]:
         """Tokens and labels of one row."""
@@ -52,6 +57,8 @@ class ReadRow:
     stop: tuple[int, int]
     reply: int
     cut: bool
+    merged: int = 0
+    said: Sequence[int] | None = None
 
 
 def joined(rows: Sequence[ReadRow], lengths: Sequence[int]) -> Read:
@@ -66,4 +73,6 @@ def joined(rows: Sequence[ReadRow], lengths: Sequence[int]) -> Read:
         stops=np.array([row.stop for row in rows], dtype=np.int64).reshape(-1, 2),
         replies=np.array([row.reply for row in rows], dtype=np.int64),
         cut=np.array([row.cut for row in rows], dtype=bool),
+        merged=np.array([row.merged for row in rows], dtype=np.int64),
+        said=np.array([mine for row in rows for mine in row.said or ()], dtype=bool) if rows and rows[0].said is not None else None,
     )

@@ -75,32 +75,41 @@ def trl(tokenizer: "PreTrainedTokenizerBase", max_tokens: int, stop: str = "", *
 
     def read(rows: Rows) -> Read:
         masks: list[list[int]] | None = None
+        said: list[list[int]] | None = None
+        merged = [0] * len(rows.ids)
         if isinstance(rows, Chats):
             ids = chats.tokens(rows, tokenizer)
             ends = tails(ids, chats.rendered(rows, tokenizer), chats.chat_ending(tokenizer), tokenizer)
-            replies = _common(chats.prompts(rows, tokenizer), ids)
+            prompts = chats.prompts(rows, tokenizer)
+            replies = _common(prompts, ids)
             if rows.num_prompt is not None:
+                merged = _merged(prompts, replies)
                 masks = _behind(replies, ids)
             if assistant_only:
                 said = chats.assistant_masks(rows, tokenizer)
                 masks = said if masks is None else [[min(both) for both in zip(*one, strict=True)] for one in zip(masks, said, strict=True)]
         else:
             beside = rows.texts if isinstance(rows, Pairs) else None
-            ending = Ending(with_end(stop) if beside is None else stop)
             whole = _whole(rows)
             # TRL appends the end token to a column text alone where that one lacks it, also when it trains on prompt and completion.
             gets_end = [True] * len(whole) if beside is None else [text.endswith(end) for text in beside]
             texts = [with_end(text) if gets else text for text, gets in zip(whole, gets_end, strict=True)]
             ids = _tokens(tokenizer, texts)
-            ends = tails(ids, texts, ending, tokenizer, added)
-            replies = _replies(rows, ids, tokenizer)
-            masks = _behind(replies, ids) if isinstance(rows, Pairs) else None
+            ends = _ends(ids, texts, stop, end, tokenizer, added)
+            if isinstance(rows, Pairs):
+                prompts = _tokens(tokenizer, rows.prompts)
+                replies = _common(prompts, ids)
+                masks, merged = _behind(replies, ids), _merged(prompts, replies, len(added))
+            else:
+                replies = _replies(rows, ids, tokenizer)
         labels = ids if masks is None else [_masked(row, mask) for row, mask in zip(ids, masks, strict=True)]
         found = []
         for number, (row, label) in enumerate(zip(ids, labels, strict=True)):
             if any(part != NO_LOSS for part in label[:max_tokens]):
                 stop_at = _stop(row, ends[number], row[:max_tokens])
-                found.append(ReadRow(row[:max_tokens], label[:max_tokens], number, stop_at, replies[number], len(row) > max_tokens))
+                mine = said[number][:max_tokens] if said is not None else None
+                is_cut = len(row) > max_tokens
+                found.append(ReadRow(row[:max_tokens], label[:max_tokens], number, stop_at, replies[number], is_cut, merged[number], mine))
         return joined(found, [len(row) for row in ids])
 
     return read
@@ -110,20 +119,26 @@ def transformers(tokenizer: "PreTrainedTokenizerBase", max_tokens: int, stop: st
     """The stock Trainer's reading.
 
     Args:
-        stop: the textual stop that rows end in.
+        stop: the textual stop that rows end in, with or without the end token; empty: they have none.
     """
     added = added_behind(tokenizer)
+    end = end_literal(tokenizer)
 
     def read(rows: Rows) -> Read:
         if isinstance(rows, Chats):
-            texts, ending, behind, special = chats.rendered(rows, tokenizer), chats.chat_ending(tokenizer), [], False
+            texts, special = chats.rendered(rows, tokenizer), False
         else:
-            texts, ending, behind, special = _whole(rows), Ending(stop), added, True
+            texts, special = _whole(rows), True
         whole = _tokens(tokenizer, texts, add_special_tokens=special)
         ids = _tokens(tokenizer, texts, add_special_tokens=special, truncation=True, max_length=max_tokens)
-        replies = _common(chats.prompts(rows, tokenizer), whole) if isinstance(rows, Chats) else _replies(rows, whole, tokenizer)
+        if isinstance(rows, Chats):
+            ends = tails(whole, texts, chats.chat_ending(tokenizer), tokenizer)
+            replies = _common(chats.prompts(rows, tokenizer), whole)
+        else:
+            ends = _ends(whole, texts, stop, end, tokenizer, added) if stop else [(0, 0)] * len(whole)
+            replies = _replies(rows, whole, tokenizer)
         found = []
-        for number, end in enumerate(tails(whole, texts, ending, tokenizer, behind)):
+        for number, stop_at in enumerate(ends):
             row, full, reply = ids[number], whole[number], replies[number]
             lost = len(full) - len(row)
             if tokenizer.truncation_side == "left" and reply != NOT_KNOWN:
@@ -131,7 +146,7 @@ def transformers(tokenizer: "PreTrainedTokenizerBase", max_tokens: int, stop: st
             else:
                 cut = lost > 0
             labels = [NO_LOSS if token == tokenizer.pad_token_id else token for token in row]
-            found.append(ReadRow(row, labels, number, _stop(full, end, row), reply, cut))
+            found.append(ReadRow(row, labels, number, _stop(full, stop_at, row), reply, cut))
         return joined(found, [len(row) for row in whole])
 
     return read
@@ -166,8 +181,30 @@ def _common(prompts: Sequence[Sequence[int]], ids: Sequence[Sequence[int]]) -> l
     ]
 
 
+def _merged(prompts: Sequence[Sequence[int]], replies: Sequence[int], added: int = 0) -> list[int]:
+    """How many tokens of each prompt read alone the row does not have, those left out that the tokenizer puts behind every text."""
+    return [max(0, len(prompt) - added - reply) for prompt, reply in zip(prompts, replies, strict=True)]
+
+
 def _behind(replies: Sequence[int], ids: Sequence[Sequence[int]]) -> list[list[int]]:
     return [[0] * reply + [1] * (len(row) - reply) for reply, row in zip(replies, ids, strict=True)]
+
+
+def _ends(
+    ids: Sequence[Sequence[int]],
+    texts: Sequence[str],
+    stop: str,
+    end: str,
+    tokenizer: "PreTrainedTokenizerBase",
+    added: Sequence[int],
+) -> list[tuple[int, int]]:
+    """What `tails` says of each row's stop, the end token included where the row has it behind the textual stop."""
+    stop = stop.removesuffix(end)
+    with_end = tails(ids, texts, Ending(stop + end), tokenizer, added)
+    if not stop or all(tokens for tokens, _ in with_end):
+        return with_end
+    alone = tails(ids, texts, Ending(stop), tokenizer, added)
+    return [one if one[0] else other for one, other in zip(with_end, alone, strict=True)]
 
 
 def _masked(ids: Sequence[int], mask: Sequence[int]) -> list[int]:

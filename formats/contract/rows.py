@@ -50,5 +50,17 @@ Rows = Pairs | Texts | Chats
 
 def parted(rows: Texts, template: Template) -> Pairs:
     """Whole texts as prompt and completion, cut after the last opening of a reply; without one, all is completion."""
-    cut = [text.rpartition(template.reply_opening()) for text in rows.texts]
-    return Pairs(rows.ids, [before + opening for before, opening, _ in cut], [after for _, _, after in cut])
+    places = [_reply_at(text, template) for text in rows.texts]
+    cut = list(zip(rows.texts, places, strict=True))
+    return Pairs(rows.ids, [text[:place] for text, place in cut], [text[place:] for text, place in cut])
+
+
+def _reply_at(text: str, template: Template) -> int:
+    """Where the last reply begins, whatever values stand in what opens it; 0 where nothing opens one."""
+    openings = [template.reply_opening()]
+    if template.opens_reply.is_blank:
+        openings.append(f"{template.submission_closing}{template.separator}{template.reply}")
+    blanks = {len(opening) - len(opening.rstrip()) for opening in openings}
+    cores = [core.end() for core in template.core.finditer(text)]
+    places = (core + blank for core in reversed(cores) for blank in blanks)
+    return next((place for place in places if template.ends_in_reply_opening(text[:place])), 0)

@@ -78,11 +78,12 @@ class TokenShower:
     """Writes tokens so that people can read them: each in quotes, those without loss in brackets."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
-        self._read = token_reader(tokenizer)
+        self.text = token_reader(tokenizer)
+        """What a token adds to a text."""
 
     def __call__(self, ids: Sequence[int] | NDArray[np.int64], labels: Sequence[int] | NDArray[np.int64] | None = None) -> str:
         """The tokens in a line."""
-        shown = [quoted(self._read(int(token))) for token in ids]
+        shown = [quoted(self.text(int(token))) for token in ids]
         if labels is None:
             return " ".join(shown)
         return " ".join(token if label != NO_LOSS else f"({token})" for token, label in zip(shown, labels, strict=True))

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from formats.contract.endings import end_literal
-from formats.contract.reading import Read
+from formats.contract.reading import Numbers, Read
 from formats.contract.report import Point
 from formats.contract.rows import Pairs
 from formats.contract.tally import Tally, TokenShower, beginning, end, not_judged, quoted
-from formats.rendering.render import parse, pieces
-from formats.templates.template import BOT, Template
+from formats.rendering.render import pieces
+from formats.templates.template import Template
 from formats.tokens.encoding import encode_prompt
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ class TextPoints:
         self._template = template
         self._tokenizer = tokenizer
         self._end = end_literal(tokenizer)
-        self._special = np.array(sorted(tokenizer.all_special_ids), dtype=np.int64)
+        marked = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self._special = np.array(sorted({*tokenizer.all_special_ids, *marked}), dtype=np.int64)
         self._show = TokenShower(tokenizer)
         self._opening = int(np.isin(encode_prompt(template, _ANY_WORD, tokenizer), self._special).sum()) if template else 0
         self._specials_of: Callable[[str], int] = cache(self._count_specials)
@@ -48,30 +48,44 @@ class TextPoints:
         said = (replies.str.strip_chars() != "").to_numpy()
         self.said.add(said, every, lambda row: f"{ids[row]}: {beginning(chosen['reply'][row])}")
         if self._template is None:
+            self._add_contents(read, chosen["reply"], ids)
             return
         core = "|".join(self._template.cores)
         clean = ~replies.str.contains(core).to_numpy()
         self.boundaries.add(clean, every, lambda row: f"{ids[row]}: {beginning(replies[row])}")
-        opens: NDArray[np.bool_] = chosen["prompt"].str.ends_with(self._template.reply_opening()).to_numpy().copy()
-        for row in np.flatnonzero(~opens):
-            opens[row] = _opens(chosen["prompt"][int(row)], self._template)
-        self.opens.add(opens, every, lambda row: f"{ids[row]}: {end(chosen['prompt'][row])}")
+        opens = [self._template.ends_in_reply_opening(prompt) for prompt in chosen["prompt"]]
+        self.opens.add(np.array(opens, dtype=bool), every, lambda row: f"{ids[row]}: {end(chosen['prompt'][row])}")
         self._add_specials(self._template, read, chosen["prompt"], ids)
 
-    def _add_specials(self, template: Template, read: Read, prompts: pl.Series, ids: Sequence[str]) -> None:
-        is_special = np.concatenate([[0], np.cumsum(np.isin(read.tokens, self._special))])
+    def _add_contents(self, read: Read, completions: pl.Series, ids: Sequence[str]) -> None:
+        """Judges replies of which no template is known by their own texts: what a chat template puts around them is no part of these."""
+        replies = np.maximum(read.replies, 0)
+        clean = self._found(read, replies) == 0
+        for row in np.flatnonzero(~clean):
+            clean[row] = not self._count_specials(completions[int(row)])
+        self.specials.add(clean, range(len(ids)), lambda row: self._special_in(read, row, ids, int(replies[row])))
+
+    def _found(self, read: Read, since: Numbers) -> Numbers:
+        """Special tokens of each row, from so many tokens on and before its stop."""
+        count = np.concatenate([[0], np.cumsum(np.isin(read.tokens, self._special))])
         first = read.starts[:-1]
         # Of a row without the whole stop, its last token may still be the end token.
-        found = is_special[first + read.stops[:, 0] - (read.stops[:, 0] == read.stops[:, 1])] - is_special[first]
+        until = read.stops[:, 0] - (read.stops[:, 0] == read.stops[:, 1])
+        found: Numbers = count[first + until] - count[first + np.minimum(since, until)]
+        return found
+
+    def _add_specials(self, template: Template, read: Read, prompts: pl.Series, ids: Sequence[str]) -> None:
+        found = self._found(read, np.zeros(len(ids), dtype=np.int64))
         expected = np.full(len(found), self._opening)
         for row in np.flatnonzero(found > expected):
             expected[row] += sum(self._specials_of(piece) for is_boundary, piece in pieces(prompts[int(row)], template) if is_boundary)
-        self.specials.add(found <= expected, range(len(ids)), lambda row: self._special_in(read, row, ids))
+        self.specials.add(found <= expected, range(len(ids)), lambda row: self._special_in(read, row, ids, 0, self._opening))
 
-    def _special_in(self, read: Read, row: int, ids: Sequence[str]) -> str:
+    def _special_in(self, read: Read, row: int, ids: Sequence[str], since: int, skipped: int = 0) -> str:
+        """What stands around the first special token of a row before its stop, from so many tokens on, some that belong there skipped."""
         tokens = read.row(row)[0][: read.stops[row, 0]]
-        places = np.flatnonzero(np.isin(tokens, self._special))
-        at = int(places[min(self._opening, len(places) - 1)])
+        places = since + np.flatnonzero(np.isin(tokens[since:], self._special))
+        at = int(places[min(skipped, len(places) - 1)])
         return f"{ids[row]}: … {self._show(tokens[max(0, at - 2) : at + 3])} …"
 
     def _count_specials(self, boundary: str) -> int:
@@ -81,23 +95,20 @@ class TextPoints:
         """The points, in the order of the contract."""
         said = self.said.point("the reply is not empty", "no reply is empty", "have an empty reply", "leave these rows out")
         names = "only our special tokens", "no boundary in the reply", "the prompt opens a reply"
+        ours = "the only special tokens are the template's and the tokenizer's own" if self._template else "no special token in a reply"
+        specials = self.specials.point(
+            names[0],
+            ours,
+            "have a special token inside what was said",
+            "escape it (`lorum format` does) or encode contents with split_special_tokens=True; the stop stands once, at the end",
+        )
         if self._template is None:
-            return [*(not_judged(name, _UNKNOWN) for name in names), said]
+            first = specials if self.specials.of else not_judged(names[0], _UNKNOWN)
+            return [first, *(not_judged(name, _UNKNOWN) for name in names[1:]), said]
         opening = quoted(self._template.reply_opening())
         return [
-            self.specials.point(
-                names[0],
-                "the only special tokens are the template's and the tokenizer's own",
-                "have a special token inside what was said",
-                "escape it (`lorum format` does) or encode contents with split_special_tokens=True",
-            ),
+            specials,
             self.boundaries.point(names[1], "no reply contains a boundary", "have a boundary inside the reply", _FORMAT),
             self.opens.point(names[2], f"every prompt ends with {opening}", f"have a prompt that does not end with {opening}", _FORMAT),
             said,
         ]
-
-
-def _opens(prompt: str, template: Template) -> bool:
-    """Whether the bot speaks after this prompt, whatever values stand in its last boundary."""
-    turns = parse(f"{prompt}{_ANY_WORD}", template)
-    return bool(turns) and (turns[-1].speaker, turns[-1].text) == (BOT, _ANY_WORD)

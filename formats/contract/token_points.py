@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.contract import mends
 from formats.contract.reading import NOT_KNOWN, Numbers, Read
 from formats.contract.report import Point
-from formats.contract.tally import Tally, TokenShower, not_judged, quoted
+from formats.contract.tally import Good, Tally, TokenShower, not_judged, quoted
+from formats.contract.turns import NOWHERE, judged_turns
 from formats.tokens.encoding import NO_LOSS
 
 if TYPE_CHECKING:
@@ -33,10 +35,15 @@ class TokenPoints:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", ends: Set[int]) -> None:
         self._pad = tokenizer.pad_token_id
+        # What begins a text, pads it or stands for what is unknown ends none.
+        others = {tokenizer.bos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id}
+        self._special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+        self._could_end = self._special - others
         self._ends = np.array(sorted(ends), dtype=np.int64)
         self._show = TokenShower(tokenizer)
-        self.ending, self.end, self.loss, self.after, self.prompt, self.whole = (Tally() for _ in range(6))
-        self.masked = self.kept = self.cut_off = 0
+        self.ending, self.end, self.unmasked, self.loss, self.after, self.prompt, self.whole = (Tally() for _ in range(7))
+        self.kept = self.cut_off = 0
+        self._unstopped = self._early = self._blank_after = self._merged = 0
         self.sequences: Counter[Sequence_] = Counter()
         self._contexts: dict[Sequence_, Counter[str]] = {}
         self._examples: dict[Sequence_, str] = {}
@@ -59,27 +66,63 @@ class TokenPoints:
             return f"{ids[read.rows[row]]}: {dots}{self._show(tokens[-count:], labels[-count:])}"
 
         rows = np.arange(len(first))
-        losses = np.concatenate([[0], np.cumsum(read.labels != NO_LOSS)])
+        learned = read.labels != NO_LOSS
+        losses = _summed(learned)
         with_stop = np.flatnonzero(has_stop)
         self.ending.add(has_stop, rows, shown)
         self._count(read, ids, start, end, with_stop, before)
         stop_last = read.tokens[end[with_stop] - 1] if len(with_stop) else np.empty(0, np.int64)
-        masked = (stop_last == self._pad) & (read.labels[end[with_stop] - 1] == NO_LOSS)
-        self.masked += int(masked.sum())
-        self.end.add(np.isin(stop_last, self._ends) & ~masked, with_stop, shown)
-        self.loss.add(has_stop & (losses[end] - losses[start] == end - start), rows, shown)
+        self.end.add(np.isin(stop_last, self._ends), with_stop, shown)
+        self.unmasked.add((stop_last != self._pad) | learned[end[with_stop] - 1], with_stop, shown)
+
+        # Where a stop is no end token, that alone is said of it, not again of each turn.
+        turns = judged_turns(read, set(self._ends.tolist()), set(np.unique(stop_last).tolist()), self._is_blank)
+
+        def around(row: int, places: Numbers) -> str:
+            place = int(places[row])
+            return shown(row) if place == NOWHERE else self._part(read, row, ids, place - 2)
+
+        whole_stop = has_stop & (losses[end] - losses[start] == end - start)
+        self._unstopped += int((whole_stop & (turns.unstopped != NOWHERE)).sum())
+        self.loss.add(whole_stop & (turns.unstopped == NOWHERE), rows, lambda row: around(row, turns.unstopped))
         self.cut_off += int((~has_stop & read.cut).sum())
-        self.after.add((losses[last] - losses[end] == 0)[with_stop], with_stop, shown)
-        known = np.flatnonzero(read.replies != NOT_KNOWN)
-        learned = losses[np.minimum(first + read.replies, last)] - losses[first]
-        self.prompt.add((learned == 0)[known], known, lambda row: self._learned_of_prompt(read, row, ids))
+
+        is_end = _summed(np.isin(read.tokens, self._ends))
+        early = (has_stop & (is_end[np.maximum(end - 1, start)] > is_end[start])) | (turns.inside != NOWHERE)
+        goes_on = losses[last] > losses[end]
+        for row in with_stop[goes_on[with_stop] & np.isin(stop_last, self._ends)]:
+            goes_on[row] = not all(map(self._is_blank, read.tokens[end[row] : last[row]].tolist()))
+            self._blank_after += not goes_on[row]
+        self._early += int(early[with_stop].sum())
+        self.after.add(~(goes_on | early)[with_stop], with_stop, lambda row: around(row, turns.inside))
+        self._add_prompts(read, learned, ids)
         self.whole.add(~read.cut, rows, lambda row: f"{shown(row)} is the end of {read.lengths[read.rows[row]]:,} tokens")
 
-    def _learned_of_prompt(self, read: Read, row: int, ids: Sequence[str]) -> str:
+    def _add_prompts(self, read: Read, learned: Good, ids: Sequence[str]) -> None:
+        """Judges what stands before the last reply and is not said by the bot either."""
+        first, last = read.starts[:-1], read.starts[1:]
+        asked = learned if read.said is None else learned & ~read.said
+        losses = _summed(asked)
+        known = np.flatnonzero(read.replies != NOT_KNOWN)
+        clean = losses[np.minimum(first + read.replies, last)] == losses[first]
+        apart = np.ones(len(first), bool) if read.merged is None else read.merged == 0
+        self._merged += int((clean & ~apart)[known].sum())
+
+        def shown(row: int) -> str:
+            at = int(read.replies[row]) if clean[row] else int(np.argmax(asked[first[row] : last[row]]))
+            return self._part(read, row, ids, at - 1)
+
+        self.prompt.add((clean & apart)[known], known, shown)
+
+    def _part(self, read: Read, row: int, ids: Sequence[str], start: int) -> str:
+        """Some tokens inside a row."""
         tokens, labels = read.row(row)
-        at = int(np.argmax(labels != NO_LOSS))
-        part = slice(max(0, at - 1), at + _LAST - 1)
-        return f"{ids[read.rows[row]]}: {self._show(tokens[part], labels[part])} …"
+        part = slice(max(0, start), max(0, start) + _LAST)
+        dots = "… " if start > 0 else "", " …" if part.stop < len(tokens) else ""
+        return f"{ids[read.rows[row]]}: {dots[0]}{self._show(tokens[part], labels[part])}{dots[1]}"
+
+    def _is_blank(self, token: int) -> bool:
+        return not self._show.text(token).strip()
 
     def _count(
         self, read: Read, ids: Sequence[str], start: Numbers, end: Numbers, rows: NDArray[np.intp], before: Callable[[int], str]
@@ -117,7 +160,7 @@ class TokenPoints:
                 f"do not end with the stop {quoted(stop)}"
                 if stop
                 else "end with no stop: they share no ending, and no end token is appended",
-                _CUT if self.ending.bad == self.cut_off else _APPEND[trainer],
+                mends.CUT if self.ending.bad == self.cut_off else mends.APPEND[trainer],
             ),
             self._one_sequence(trainer),
             self._end_token(trainer),
@@ -136,7 +179,7 @@ class TokenPoints:
             [f"and {len(others) - _CONTEXTS} more sequences"] if len(others) > _CONTEXTS else []
         )
         says = f"the stop is {self._show(usual)} in {count:,} of {of:,} rows, but {'; '.join(named)}"
-        return Point(name, False, count, of, says, self._examples.get(others[0][0]), _MERGED[trainer])
+        return Point(name, False, count, of, says, self._examples.get(others[0][0]), mends.MERGED[trainer])
 
     def _after(self, sequence: Sequence_) -> str:
         contexts = self._contexts.get(sequence, Counter())
@@ -149,59 +192,58 @@ class TokenPoints:
             return not_judged(name, "no row has a stop")
         last = self.stop[-1]
         token = f"{self._show([last])} ({last})"
-        is_pad = ", which is the pad token too, but is not masked" if last == self._pad else ""
-        if self.masked:
-            return self.end.point(name, "", f"end in {token}, which is the pad token and masked as one", _PAD)
-        return self.end.point(
-            name,
-            f"the stop ends in one end token, {token}{is_pad}",
-            f"end in {token}: an ordinary token, at which generating does not end",
-            _APPEND[trainer],
-        )
+        # Of the readings, only this one masks pad tokens by their id.
+        if self.unmasked.bad and trainer == "transformers":
+            return self.unmasked.point(name, "", f"end in {token}, which is the pad token and masked as one", mends.PAD)
+        is_pad = ", which is the pad token too, but is not masked" if last == self._pad and not self.unmasked.bad else ""
+        good = f"the stop ends in one end token, {token}{is_pad}"
+        if last in self._could_end and last not in self._ends:
+            mend = f"set the tokenizer's eos_token, and eos_token_id in the base's generation_config, to {self._show([last])}"
+            return self.end.point(name, good, f"end in {token}: a token at which generating could end, but does not with this base", mend)
+        kind = "a special" if last in self._special else "an ordinary"
+        return self.end.point(name, good, f"end in {token}: {kind} token, at which generating does not end", mends.APPEND[trainer])
 
     def _losses(self, trainer: str) -> list[Point]:
-        name, prompt = "the stop carries loss", "the prompt carries none"
-        mend_prompt = _PROMPT[trainer]
-        return [
-            self.loss.point(
-                name, f"the whole stop carries loss in all {self.loss.of:,} rows", "have no stop that carries loss from end to end", _LOSS
-            ),
-            self.after.point(
-                "nothing after it carries loss",
-                "nothing after the stop carries loss",
-                "go on with loss after the stop: what follows it is learned as part of the reply",
-                mend_prompt,
-            )
-            if self.after.of
-            else not_judged("nothing after it carries loss", "no row has a stop"),
-            self.prompt.point(
-                prompt, "no token of a prompt carries loss", "have a prompt that carries loss: the bot learns to ask", mend_prompt
-            )
-            if self.prompt.of
-            else not_judged(prompt, "no template says where a prompt ends; name it with --template", self.kept),
-        ]
+        all_of_them = self.loss.bad == self._unstopped
+        loss = self.loss.point(
+            "the stop carries loss",
+            f"the whole stop carries loss in all {self.loss.of:,} rows",
+            "have an earlier turn of the bot that ends in no end token"
+            if all_of_them
+            else "have no stop that carries loss from end to end",
+            mends.LOSS[trainer],
+        )
+        return [loss, self._nothing_after(trainer), self._prompt(trainer)]
+
+    def _nothing_after(self, trainer: str) -> Point:
+        name = "nothing after it carries loss"
+        if not self.after.of:
+            return not_judged(name, "no row has a stop")
+        blanks = ", but for blanks that the chat template writes behind the end token" if self._blank_after else ""
+        if self._early == self.after.bad:
+            says = "have an end token before the end of a reply's stop: generating ends there, and what follows is learned in vain"
+            return self.after.point(name, f"nothing after the stop carries loss{blanks}", says, mends.ONCE)
+        return self.after.point(
+            name, "", "go on with loss after the stop: what follows it is learned as part of the reply", mends.AFTER[trainer]
+        )
+
+    def _prompt(self, trainer: str) -> Point:
+        name = "the prompt carries none"
+        if not self.prompt.of:
+            return not_judged(name, "no template says where a prompt ends; name it with --template", self.kept)
+        if self.prompt.bad and self.prompt.bad == self._merged:
+            says = "have a prompt whose end merges with the reply into a token that carries loss, and that asking the bot never gives"
+            return self.prompt.point(name, "", says, mends.APART)
+        says = "have a prompt that carries loss: the bot learns to ask"
+        return self.prompt.point(name, "no token of a prompt carries loss", says, mends.PROMPT[trainer])
 
     def _whole(self, trainer: str, too_long: int, max_tokens: int) -> Point:
         name = "no reply is cut"
         left_out = f"; {too_long:,} rows of more than {max_tokens:,} tokens are left out whole" if too_long and trainer == "lorum" else ""
-        return self.whole.point(name, f"no reply is cut{left_out}", f"are cut at {max_tokens:,} tokens, so their stop is gone", _CUT)
+        lost = "so their stop is gone" if self.cut_off == self.whole.bad else "so the beginning of their reply may be gone"
+        return self.whole.point(name, f"no reply is cut{left_out}", f"are cut at {max_tokens:,} tokens, {lost}", mends.CUT)
 
 
-_APPEND = {
-    "lorum": "write the samples again with `lorum format`",
-    "trl": "let every completion end in the stop; where a column text stands beside prompt and completion, TRL appends the end token to "
-    'that one: dataset.select_columns(["prompt", "completion"])',
-    "transformers": "append the tokenizer's eos_token to every text: this trainer appends nothing",
-}
-_MERGED = dict.fromkeys(
-    ("lorum", "trl", "transformers"),
-    "stop with an end-of-turn token, which merges with nothing, or train with lorum, which encodes the stop apart from the reply",
-)
-_PAD = "give the tokenizer another pad token, or use a collator that pads labels by themselves (DataCollatorForSeq2Seq, TRL's)"
-_LOSS = "see the points above; else the collator masks the stop"
-_PROMPT = {
-    "lorum": "write the samples again with `lorum format`",
-    "trl": "give prompt and completion in two columns, of which TRL masks the first, or for messages set assistant_only_loss=True",
-    "transformers": "mask the prompt's labels with -100, or use a trainer that does (lorum, TRL with prompt and completion)",
-}
-_CUT = "leave these rows out or shorten their prompts beforehand (`lorum format --max-tokens` does), or raise the limit"
+def _summed(flags: Good) -> Numbers:
+    """How many are set before each place, shape (T + 1,)."""
+    return np.concatenate([[0], np.cumsum(flags)])

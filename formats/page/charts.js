@@ -1,10 +1,11 @@
 // Distributions that follow the filters; a range is chosen by clicking, by drawing across the bars, or by its two numbers.
 
 const HEIGHT = 88;
-const STEPS = [1, 1.5, 2, 3, 5, 7]; // of a decade: even on a logarithmic scale, as far as round numbers can be
 const SHARE = 10000;
 const NO_BIN = 255;
-const FEWEST = 13; // edges: a few samples are no two wide blocks
+const [FEWEST, MOST] = [8, 40]; // bins
+const BODY = 3; // a range so many times as wide as that of the middle 95 % has tails so long that only a logarithmic scale shows its body
+const WHOLE_STEPS = 8; // values that the first bin of such a scale holds: of fewer, rounding would make bins of visibly unequal width
 
 const svg = (tag, attributes) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -12,18 +13,34 @@ const svg = (tag, attributes) => {
   return element;
 };
 
-/** Where bins begin, and where the last ends: for lengths and scores each decade in steps, for shares twenty of one size. */
+/** Where bins begin, and where the last ends: of one width, or where the tails are long of one width on a logarithmic scale. */
 function edges(name, values) {
-  let [least, most] = [Infinity, -Infinity];
-  for (const value of values) if (value !== UNKNOWN) [least, most] = [Math.min(least, value), Math.max(most, value)];
   if (name === "toxicity") return Array.from({ length: 21 }, (_, place) => (place * SHARE) / 20);
-  const away = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-  for (let decade = 10; decade < 2 ** 31; decade *= 10) away.push(...STEPS.map((step) => step * decade));
-  const begins = [...away.map((value) => -value).reverse(), 0, ...away];
-  const first = begins.findLastIndex((begin) => begin <= least);
-  const last = begins.findIndex((begin) => begin > most);
-  const end = last < 0 ? begins.length : Math.max(last + 1, first + FEWEST);
-  return begins.slice(Math.max(0, Math.min(first, end - FEWEST)), end);
+  const known = values.filter((value) => value !== UNKNOWN).sort();
+  const at = (share) => known[Math.round(share * (known.length - 1))];
+  const [least, low, high, most] = [0, 0.025, 0.975, 1].map(at);
+  const bins = Math.max(FEWEST, Math.min(MOST, Math.ceil(2 * Math.cbrt(known.length)))); // the Rice rule
+  const isLong = most - least > Math.max(BODY * (high - low), bins);
+  return isLong ? logarithmic(least, low, most, bins) : equal(least, most, bins);
+}
+
+/** Bins of 1, 2 or 5 times a power of ten. */
+function equal(least, most, bins) {
+  if (least === most) [least, most] = [least - 2, most + 2]; // a bar with something beside it
+  let step = 1;
+  for (let turn = 0; (most - least) / step >= bins; turn++) step *= turn % 3 === 1 ? 2.5 : 2;
+  const first = Math.floor(least / step);
+  const count = Math.floor(most / step) - first + 1;
+  return Array.from({ length: count + 1 }, (_, place) => (first + place) * step);
+}
+
+/** Bins that each end at twice their begin, or at a root of two times it; 0 is one of its own, and below it the same mirrored. */
+function logarithmic(least, low, most, bins) {
+  const octaves = Math.log2(most / Math.max(1, least));
+  const parts = [4, 2, 1].find((parts) => parts === 1 || ((2 ** (1 / parts) - 1) * low >= WHOLE_STEPS && octaves * parts <= bins));
+  const away = Array.from({ length: 31 * parts }, (_, place) => Math.round(2 ** (place / parts)));
+  const all = [...new Set([...away.slice(1).map((value) => 1 - value).reverse(), 0, ...away, 2 ** 31])];
+  return all.slice(Math.max(0, all.findLastIndex((begin) => begin <= least)), all.findIndex((begin) => begin > most) + 1);
 }
 
 /** A number in few characters. */
@@ -60,20 +77,29 @@ class Chart {
     [this.low, this.high] = ends;
     for (const end of ends) end.addEventListener("change", () => this.choose(this.typed()));
     this.clear = make("button", { type: "button", "aria-label": `Clear the filter of ${this.title}` }, "✕");
-    this.clear.addEventListener("click", () => this.choose(null));
+    this.clear.addEventListener("click", () => {
+      this.low.focus({ preventScroll: true }); // the button goes
+      this.choose(null);
+    });
     const picks = [0, 0.25, 0.5, 0.75, 1].map((share) => this.edges[Math.round(share * this.size)] / this.scale);
     const axis = make("div", { class: "axis", "aria-hidden": "true" }, picks.map((value) => make("span", {}, short(value))));
     this.figure = make("figure", { class: "chart", id: `chart-${this.name}` },
-      make("figcaption", {}, make("b", {}, this.title), this.told),
+      make("figcaption", {}, make("span", {}, make("b", {}, this.title), this.isEven() ? "" : " log scale"), this.told),
       make("div", { class: "plot" }, this.drawing, this.most), axis,
       make("div", { class: "range" }, this.low, "to", this.high, this.clear));
     this.brushable();
   }
 
-  /** The range between the two inputs; null where both are empty. */
+  /** Whether all bins are of one width. */
+  isEven() {
+    const widths = this.edges.slice(1).map((end, place) => end - this.edges[place]);
+    return Math.max(...widths) === Math.min(...widths);
+  }
+
+  /** The range between the two inputs, whichever is larger; null where both are empty. */
   typed() {
     const [low, high] = [this.low.value, this.high.value].map((value) => (value === "" ? null : Math.round(Number(value) * this.scale)));
-    return low === null && high === null ? null : [low ?? -Infinity, high ?? Infinity];
+    return low === null && high === null ? null : rangeOf(low, high);
   }
 
   brushable() {
@@ -124,7 +150,7 @@ class Chart {
 
   draw() {
     const range = this.brush ? this.spanned(...this.brush) : this.range;
-    const most = Math.max(1, ...this.now);
+    const most = Math.max(...this.now);
     const bars = [];
     this.now.forEach((count, place) => {
       const [begin, end] = this.spanned(place, place);
@@ -137,9 +163,9 @@ class Chart {
       bars.push(bar, touch);
     });
     this.drawing.replaceChildren(...bars);
-    this.most.textContent = `↑ ${number(most)}`;
+    this.most.textContent = most ? `↑ ${number(most)}` : "";
     this.told.textContent = range ? this.words(range) : this.middle === null ? "" : `median ${short(this.middle / this.scale)}`;
-    this.drawing.setAttribute("aria-label", `Distribution of ${this.title}. ${this.told.textContent}`);
+    this.drawing.setAttribute("aria-label", `Distribution of ${this.title}${this.isEven() ? "" : ", on a logarithmic scale"}. ${this.told.textContent}`);
   }
 
   words([low, high]) {

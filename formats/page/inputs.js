@@ -12,19 +12,17 @@ function listen() {
   const takes = { where: (value) => value, sort: (value) => value, split: labelled, community: labelled, size: Number };
   for (const [id, read] of Object.entries(takes)) byId(id).addEventListener("change", (event) => change({ [id]: read(event.target.value) }));
   byId("tokens").addEventListener("change", toggleTokens);
-  byId("reset").addEventListener("click", () => {
-    byId("query").value = "";
-    void change({ ...fresh(), size: state.size, tokens: state.tokens, sort: state.sort });
-  });
+  byId("reset").addEventListener("click", reset);
   byId("first").addEventListener("click", () => turnTo(0));
   byId("previous").addEventListener("click", () => turnTo(state.page - 1));
   byId("next").addEventListener("click", () => turnTo(state.page + 1));
   byId("last").addEventListener("click", () => turnTo(Infinity));
   byId("page").addEventListener("change", (event) => turnTo((Number(event.target.value) || 1) - 1));
   byId("list").addEventListener("click", (event) => {
+    if (event.target.closest("button.reset")) reset();
     const article = event.target.closest("article");
     if (!article) return;
-    if (event.target.closest("button.whole")) void toggleWhole(Number(article.dataset.row));
+    if (event.target.closest("button.whole")) void showMore(Number(article.dataset.row));
     else if (!String(getSelection())) markHere(article, false);
   });
   byId("help-open").addEventListener("click", () => byId("help").showModal());
@@ -37,9 +35,15 @@ function listen() {
     byId("query").value = state.query;
     void refresh({ searched: false });
   });
-  for (const button of document.querySelectorAll("[data-opens]")) button.addEventListener("click", () => openPart(button.dataset.opens));
   themes();
   document.addEventListener("keydown", pressed);
+}
+
+/** Takes every filter back, and the search; the button that was pressed goes, so that the focus needs a place. */
+function reset() {
+  byId("query").value = "";
+  byId("query").focus({ preventScroll: true });
+  void change({ ...fresh(), size: state.size, tokens: state.tokens, sort: state.sort });
 }
 
 function toggleTokens() {
@@ -47,13 +51,6 @@ function toggleTokens() {
   state.tokens = !state.tokens;
   showState();
   void showSamples();
-}
-
-/** Opens a part of the page above the samples, and goes there. */
-function openPart(id) {
-  byId(id).open = true;
-  byId(id).scrollIntoView({ block: "start" });
-  byId(id).querySelector("summary").focus();
 }
 
 function themes() {
@@ -77,7 +74,7 @@ const KEYS = {
   p: () => turnTo(state.page - 1),
   t: toggleTokens,
   "?": () => byId("help").showModal(),
-  Enter: () => state.at !== null && articleOf(state.at) && toggleWhole(state.at),
+  Enter: () => state.at !== null && articleOf(state.at) && toggleMore(state.at),
 };
 
 function pressed(event) {

@@ -11,7 +11,7 @@ let searching = 0; // counts searches, so that one that is out of date ends
 let drawing = 0;
 let walking = Promise.resolve();
 let drawn = null; // what the list shows, or is about to
-const whole = new Set();
+const more = new Map(); // of samples of which more was asked for, how often
 
 /** Reads the columns, builds the inputs, and shows the first samples. */
 async function begin() {
@@ -106,7 +106,9 @@ function showState() {
   byId("tokens").checked = state.tokens;
   byId("token-legend").hidden = !state.tokens;
   byId("legend").hidden = state.tokens;
-  byId("reset").hidden = !(state.query || state.where || state.split !== null || state.community !== null || Object.values(state.ranges).some(Boolean));
+  const filters = [state.where, state.split !== null, state.community !== null, ...Object.values(state.ranges)].filter(Boolean).length;
+  byId("reset").hidden = !(state.query || filters);
+  byId("filters-on").textContent = filters ? ` (${filters} on)` : "";
   history.replaceState(null, "", writeState(state));
 }
 
@@ -127,17 +129,29 @@ async function showSamples() {
   if (asked === drawn) return;
   drawn = asked;
   const mine = ++drawing;
-  const view = { columns: selection.columns, tokens: state.tokens, hit: pattern(state.query), whole };
+  const view = viewOf();
+  const inside = byId("list").contains(document.activeElement);
   try {
     const items = await Promise.all(rows.map((row) => sampleView(row, view)));
     if (mine !== drawing) return;
-    byId("list").replaceChildren(...(items.length ? items : [make("li", { class: "none" }, "No sample passes these filters.")]));
+    byId("list").replaceChildren(...(items.length ? items : [nothing()]));
   } catch (error) {
-    byId("list").replaceChildren(make("li", { class: "none", role: "alert" }, String(error.message ?? error)));
+    byId("list").replaceChildren(failed(error));
     return;
   }
   document.documentElement.dataset.ready = "yes";
   if (state.at !== null) markHere(articleOf(state.at), true);
+  else if (inside) keepFocus();
+}
+
+const viewOf = () => ({ columns: selection.columns, tokens: state.tokens, hit: pattern(state.query), more });
+const failed = (error) => make("li", { class: "none", role: "alert" }, String(error.message ?? error));
+const nothing = () => make("li", { class: "none" }, make("p", {}, "No sample passes these filters."), make("button", { type: "button", class: "reset" }, "Clear all filters"));
+
+/** Keeps keys and Tab where the reader is: what had the focus may be gone, or be a button that does nothing any more. */
+function keepFocus() {
+  const active = document.activeElement;
+  if (!active || active === document.body || active.disabled) byId("samples").focus({ preventScroll: true });
 }
 
 const articleOf = (row) => document.querySelector(`article[data-row="${row}"]`);
@@ -160,6 +174,7 @@ async function turnTo(page) {
   showCounts(pages);
   await showSamples();
   byId("samples").scrollIntoView({ block: "start" });
+  keepFocus();
 }
 
 /** Goes so many samples on or back, over the edge of the page too; a key that is held down waits for the step before. */
@@ -169,19 +184,45 @@ function walk(by) {
 }
 
 async function step(by) {
-  const place = state.at === null ? (by > 0 ? state.page * state.size : -1) : selected.indexOf(state.at) + by;
+  const place = nextPlace(by);
   if (place < 0 || place >= selected.length) return;
   const page = Math.floor(place / state.size);
   if (page !== state.page) await turnTo(page);
   markHere(articleOf(selected[place]), true);
 }
 
-/** Shows a sample's long texts whole, or cuts them again. */
-async function toggleWhole(row) {
-  if (whole.has(row)) whole.delete(row);
-  else whole.add(row);
-  const view = { columns: selection.columns, tokens: state.tokens, hit: pattern(state.query), whole };
-  articleOf(row).parentElement.replaceWith(await sampleView(row, view));
+/** The place to go to: counted from the sample that keys are about, or where that is out of sight from the first one in sight. */
+function nextPlace(by) {
+  const top = document.querySelector(".bar").getBoundingClientRect().bottom;
+  const inSight = (article) => article.getBoundingClientRect().bottom > top + 1 && article.getBoundingClientRect().top < innerHeight;
+  const here = state.at === null ? null : articleOf(state.at);
+  if (here && inSight(here)) return selected.indexOf(state.at) + by;
+  const first = [...document.querySelectorAll("article")].find((article) => article.getBoundingClientRect().bottom > top + 1);
+  if (!first) return state.at === null ? -1 : selected.indexOf(state.at) + by;
+  const begun = first.getBoundingClientRect().top < top - 1; // its beginning is out of sight above
+  return selected.indexOf(Number(first.dataset.row)) + (by > 0 || begun ? 0 : by);
+}
+
+/** Shows more of a sample's long texts, or of its tokens. */
+async function showMore(row) {
+  more.set(row, (more.get(row) ?? 0) + 1);
+  await drawAgain(row);
+}
+
+/** Shows more of a sample, or cuts it again. */
+async function toggleMore(row) {
+  if (!more.delete(row)) more.set(row, 1);
+  await drawAgain(row);
+}
+
+async function drawAgain(row) {
+  let item;
+  try {
+    item = await sampleView(row, viewOf());
+  } catch (error) {
+    item = failed(error);
+  }
+  articleOf(row)?.parentElement.replaceWith(item);
   markHere(articleOf(row), false);
 }
 

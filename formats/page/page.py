@@ -135,7 +135,7 @@ def _head(shown: Shown, columns: Columns, starts: list[int], rows: int, first_ch
     known = dict(columns.known()) if rows else {}
     style, code = (_FILES / "page.css").read_text(encoding="utf-8"), script()
     facts = [
-        f"{rows:,} samples",
+        f"{rows:,} {'sample' if rows == 1 else 'samples'}",
         f"template {for_page(shown.template.name)}",
         *([f"tokens of {for_page(shown.base)}"] if shown.base else []),
     ]

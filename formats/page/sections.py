@@ -19,16 +19,22 @@ def contract_section(report: ContractReport | None, base: str | None) -> str:
     judged = [point for point in report.points if point.holds is not None]
     fails = f"✗ {len(failing)} of {len(judged)} points {'fails' if len(failing) == 1 else 'fail'}"
     said = fails if failing else f"✓ holds in all {len(judged)} points"
+    does = "leaves them out" if report.trainer == "lorum" else "cuts them"
+    short = (
+        f'<span class="short">· {report.too_long:,} of {report.rows:,} samples are too long: training {does}</span>'
+        if report.too_long
+        else ""
+    )
     tokens = f", the tokens {escape(', '.join(map(str, report.stop_token_ids)))}" if report.stop_token_ids else ""
     facts = (
         f"<p>{report.rows:,} samples read with the tokenizer of {for_page(base or '')}; the longest has {report.longest:,} tokens; "
-        f"{report.too_long:,} are longer than a training takes. The stop is {_literal(''.join(report.stop.strings))}"
+        f"{report.too_long:,} are longer than a training takes. The stop is {_literal(_stop(report))}"
         f"{tokens}.</p>"
     )
     head = '<tr><th scope="col"></th><th scope="col">point</th><th class="n" scope="col">samples</th></tr>'
     table = f"<table>{head}{''.join(map(_row, sorted(report.points, key=lambda point: point.holds is not False)))}</table>"
     look = "fails" if failing else "holds"
-    return _part("contract", "Stop contract", f'<span class="{look}">{escape(said)}</span>', facts + table, is_open=bool(failing))
+    return _part("contract", "Stop contract", f'<span class="{look}">{escape(said)}</span> {short}', facts + table, is_open=bool(failing))
 
 
 def template_section(template: Template) -> str:
@@ -45,6 +51,11 @@ def _row(point: Point) -> str:
         f'<tr><td class="sign {look}" title="{_WORDS[point.holds]}"><span aria-hidden="true">{sign}</span></td>'
         f'<td><b>{for_page(point.name)}</b>: {for_page(point.says)}{told}</td><td class="n">{point.count:,} of {point.of:,}</td></tr>'
     )
+
+
+def _stop(report: ContractReport) -> str:
+    text, token = "".join(report.stop.strings), report.stop.token
+    return text if text.endswith(token) else text + token
 
 
 def _literal(text: str) -> str:

@@ -8,6 +8,12 @@ const fresh = () => ({
   ranges: { length: null, score: null, toxicity: null },
 });
 
+/** The range between two ends, in either order; null is no end. */
+function rangeOf(low, high) {
+  if (low !== null && high !== null && low > high) return [high, low];
+  return [low ?? -Infinity, high ?? Infinity];
+}
+
 /** The state in a fragment of an address; what makes no sense there counts as not said. */
 function readState(hash) {
   const said = new URLSearchParams(hash.replace(/^#/, ""));
@@ -19,7 +25,7 @@ function readState(hash) {
   for (const [name, scale] of Object.entries(RANGES)) {
     const ends = said.get(name)?.match(/^(-?[\d.]*)\.\.(-?[\d.]*)$/);
     const [low, high] = [ends?.[1], ends?.[2]].map((end) => (end ? Math.round(Number(end) * scale) : NaN));
-    if (!Number.isNaN(low) || !Number.isNaN(high)) state.ranges[name] = [Number.isNaN(low) ? -Infinity : low, Number.isNaN(high) ? Infinity : high];
+    if (!Number.isNaN(low) || !Number.isNaN(high)) state.ranges[name] = rangeOf(Number.isNaN(low) ? null : low, Number.isNaN(high) ? null : high);
   }
   const whole = (name, least) => (/^\d{1,9}$/.test(said.get(name) ?? "") ? Math.max(least, Number(said.get(name))) : null);
   state.page = (whole("page", 1) ?? 1) - 1;

@@ -8,15 +8,18 @@ const BOT_BEFORE = 4;
 const SOMEBODY = 5;
 const FIRST_SPEAKER = 6;
 
+const MOST_MARKED = 2000; // finds of a search that are marked in one text: more would make the page slow
+
 const hiddenCharacter = new RegExp(meta.hidden, "gu");
 
-/** A new element with attributes and children; what is undefined or false is left out. */
+/** A new element with attributes and children, in lists or not; what is undefined or false is left out. */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== undefined));
+  // One by one: a long text comes in more nodes than a function takes arguments.
+  for (const child of children.flat(Infinity)) if (child !== undefined && child !== false) element.append(child);
   return element;
 }
 
@@ -37,10 +40,10 @@ function marked(text) {
 /** The text in an element of its own, what the search found in it marked. */
 function shown(text, hit) {
   const nodes = [];
-  let end = 0;
+  let [end, count] = [0, 0];
   for (const found of hit ? text.matchAll(hit) : []) {
-    if (!found[0]) continue;
-    nodes.push(...marked(text.slice(end, found.index)), make("mark", { class: "hit" }, marked(found[0])));
+    if (count++ === MOST_MARKED) break;
+    nodes.push(marked(text.slice(end, found.index)), make("mark", { class: "hit" }, marked(found[0])));
     end = found.index + found[0].length;
   }
   return make("bdi", { dir: "auto" }, nodes, marked(text.slice(end)));
@@ -52,10 +55,10 @@ function inOneLine(text) {
   return seen.split("\n").flatMap((line, place) => [...(place ? [make("span", { class: "br", title: "line break" }, "↵")] : []), ...marked(line)]);
 }
 
-/** The first characters of a text, and not half of one. */
-function firstOf(text, length) {
-  const pair = /[\ud800-\udbff]/.test(text[length - 1] ?? "");
-  return text.slice(0, length - Number(pair));
+/** The place in a text, or the one before it where it would part the two halves of a character. */
+function between(text, place) {
+  const parts = /[\ud800-\udbff]/.test(text[place - 1] ?? "") && /[\udc00-\udfff]/.test(text[place] ?? "");
+  return place - Number(parts);
 }
 
 /** A number in the reader's way of writing. */

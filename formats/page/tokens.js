@@ -1,6 +1,7 @@
 // Samples as the base model's tokenizer cut them, with their loss mask.
 
 const MOST_TOKENS = 1500;
+const MORE_TOKENS = 20000; // each time that more are asked for: all of a very long sample would stop the page
 
 const tokenTable = remembering(async () => JSON.parse(new TextDecoder().decode(await unpack(await arrived("token-table")))), 1);
 const tokenChunk = remembering(loadTokens, 8);
@@ -44,17 +45,18 @@ function tokenText(text) {
   return marked(text.replaceAll(" ", "␣").replaceAll("\n", "↵").replaceAll("\t", "⇥"));
 }
 
-/** How many tokens the sample has where, and the tokens as boxes; those that carry loss, and of these the stop, look different. */
-async function tokenView(row, whole) {
+/** How many tokens the sample has where, and its last ones as boxes, in groups by their loss: prompt, reply, stop. */
+async function tokenView(row, more) {
   const [{ tokens, prompt, stop }, table] = [await tokensOf(row), await tokenTable(0)];
   const special = new Set(table.special);
-  const hidden = whole ? 0 : Math.max(0, tokens.length - MOST_TOKENS); // of the beginning: the reply is at the end
-  const boxes = Array.from(tokens.subarray(hidden), (token, after) => {
-    const place = hidden + after;
-    const kinds = ["tok", place >= prompt && "learned", place >= tokens.length - stop && "stop", special.has(token) && "special"];
-    return make("span", { class: kinds.filter(Boolean).join(" ") }, make("bdi", {}, tokenText(table.texts[token])), make("i", {}, String(table.ids[token])));
-  });
+  const hidden = Math.max(0, tokens.length - MOST_TOKENS - more * MORE_TOKENS); // of the beginning: the reply is at the end
+  const box = (token, look) => make("span", { class: `tok${look}${special.has(token) ? " special" : ""}` },
+    make("bdi", {}, tokenText(table.texts[token])), make("i", { "aria-hidden": "true" }, String(table.ids[token])));
+  const group = (begin, end, look, words) => begin < end && make("div", { role: "group", "aria-label": `${words}, ${counted(end - begin, "token")}` },
+    Array.from(tokens.subarray(Math.max(hidden, begin), end), (token) => box(token, look)));
+  const stops = tokens.length - stop;
   const told = `${number(prompt)} of the prompt without loss + ${number(tokens.length - prompt - stop)} of the reply + ${number(stop)} of the stop`;
   return [make("p", { class: "told" }, told), make("div", { class: "tokens" },
-    hidden ? make("button", { type: "button", class: "whole" }, `${number(hidden)} tokens before`) : undefined, boxes)];
+    hidden > 0 && make("button", { type: "button", class: "whole" }, `${number(hidden)} tokens before`),
+    group(0, prompt, "", "prompt without loss"), group(prompt, stops, " learned", "reply with loss"), group(stops, tokens.length, " learned stop", "stop with loss"))];
 }

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from formats.errors import UserError
 from formats.templates.headings import Heading, Placeholder
+from formats.templates.stops import ordinary
 from formats.templates.values import ALPHABET, DATE, IN_HEADINGS, IN_SYSTEM_TEXT, LONGEST, SPEAKER, safe_value
+from formats.visible import HIDDEN
 
 if TYPE_CHECKING:
     from formats.templates.template import Template
@@ -26,8 +28,10 @@ _KNOWN = {
 
 _BOUNDARIES = tuple(field for field in _KNOWN if field != "system_text")
 
-_OF_SENTENCES = ".,;:!?…'\"’‘“”«»()-–—*_"
-"""Signs that sentences and forum markup hold side by side, as in `...`, `?!`, `--` and `**`."""
+_LONGEST_PART = 2_000
+"""Characters of a boundary: they are compared with each other and looked for in every text, so long ones take minutes."""
+
+_LONGEST_SYSTEM_TEXT = 20_000
 
 
 def refuse_fields(template: "Template") -> None:
@@ -68,11 +72,17 @@ def _refuse_characters(template: "Template") -> None:
     if not template.name or not template.name.isprintable():
         raise UserError(f"template {template.name!r}: the name needs at least one character and only ones that can be printed")
     for field in _KNOWN:
+        length, longest = len(getattr(template, field)), _LONGEST_SYSTEM_TEXT if field == "system_text" else _LONGEST_PART
+        if length > longest:
+            _refuse(template, f"{field} has {length:,} characters, at most {longest:,} can be; shorten it")
         for character in getattr(template, field):
             if character == "\\" and field != "system_text":
                 _refuse(template, f"{field}: a boundary holds a backslash, which marks escapes; leave it out")
             if character not in " \t\r\n" and (character.isspace() or unicodedata.category(character) in ("Cc", "Cs")):
                 _refuse(template, f"{field} holds the character U+{ord(character):04X}; spaces, tabs and line breaks are its only blanks")
+        unseen = HIDDEN.search(getattr(template, field).replace("\r\n", "\n").replace("\r", "\n")) if field != "system_text" else None
+        if unseen:
+            _refuse(template, f"{field} holds the character U+{ord(unseen.group()):04X}, which cannot be seen; leave it out")
 
 
 def _refuse_placeholders(template: "Template") -> None:
@@ -222,10 +232,12 @@ def _refuse_alike(template: "Template") -> None:
 
 
 def _refuse_ordinary_stop(template: "Template") -> None:
-    signs = [sign for sign in template.stop if not sign.isalnum() and not sign.isspace() and sign not in _OF_SENTENCES]
-    if len(signs) < 2:
+    kind = ordinary(template.stop)
+    if kind is not None:
+        said = f"ordinary text ({kind})" if kind else "ordinary text"
+        needed = "a word and two signs" if kind else "at least two signs"
         _refuse(
             template,
-            f"the stop {template.stop!r} is ordinary text, so that replies would stop in the middle; "
-            "give it at least two signs that sentences do without, as in '### END' or '</s>'",
+            f"the stop {template.stop!r} is {said}, so that replies would stop in the middle; "
+            f"give it {needed} that sentences do without, as in '### END' or '</s>'",
         )

@@ -1,5 +1,6 @@
 """A template: the boundaries of a sample, from its beginning to its stop."""
 
+import difflib
 import re
 import tomllib
 from dataclasses import dataclass, fields
@@ -17,6 +18,12 @@ from formats.templates.values import BOT as BOT
 BLANK = r"[ \t\r\n]*"
 
 _LIBRARY = resources.files("formats") / "library"
+
+CHAT = "chat"
+"""In the place of a template's name: what the base model's tokenizer has as its chat template."""
+
+_LARGEST_FILE = 200_000
+"""Bytes of a template file: more than the longest fields can have."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +200,11 @@ def load_template(name: str | Path) -> Template:
         return _parse((_LIBRARY / f"{name}.toml").read_text(encoding="utf-8"), str(name))
     if Path(name).suffix == ".toml" and Path(name).is_file():
         return read_template(Path(name))
-    raise UserError(f"template {name}: neither built in ({', '.join(built_in())}) nor a .toml file that exists")
+    if Path(name).is_dir():
+        raise UserError(f"template {name}: is a folder; give a built-in template ({', '.join(built_in())}), {CHAT}, or a .toml file")
+    alike = difflib.get_close_matches(str(name).lower(), [*built_in(), CHAT], n=1)
+    meant = f"; did you mean {alike[0]}?" if alike else f"; {CHAT} is the base model's own"
+    raise UserError(f"template {name}: neither built in ({', '.join(built_in())}) nor a .toml file that exists{meant}")
 
 
 def read_template(path: Path) -> Template:
@@ -203,7 +214,9 @@ def read_template(path: Path) -> Template:
         UserError: the file cannot be read or is no valid template.
     """
     try:
-        return _parse(path.read_text(encoding="utf-8"), str(path))
+        if path.is_file() and path.stat().st_size > _LARGEST_FILE:
+            raise UserError(f"{path}: has {path.stat().st_size:,} bytes, a template at most {_LARGEST_FILE:,}; is it another file?")
+        return _parse(path.read_text(encoding="utf-8-sig"), str(path))  # Windows' editors begin files with a byte-order mark
     except FileNotFoundError:
         raise UserError(f"{path}: no such template file") from None
     except UnicodeDecodeError as error:

@@ -149,10 +149,7 @@ def test_the_way_from_a_dump_to_samples_in_three_commands(
     assert (tmp_path / "judged" / "report.html").read_text().startswith("<!doctype html>")
     done = lorum("format", tmp_path / "judged", "--out", tmp_path / "samples", "--split", "100/0/0", "--template", "speakers")
     assert done.exit_code == 0
-    assert done.stdout == (
-        "1 kept posts = 1 samples + 0 that open a thread + 0 with nothing left before them\n"
-        f"train 1, validation 0, test 0 -> {tmp_path}/samples\n"
-    )
+    assert done.stdout == (f"1 kept posts = 1 samples\ntrain 1, validation 0, test 0\n-> {tmp_path}/samples\n")
     done = lorum("preview", tmp_path / "samples")
     assert done.exit_code == 0
     assert "A kettle answers kettle c1." in done.stdout
@@ -390,7 +387,7 @@ def test_bad_input_to_import_is_one_line_and_leaves_what_was_there(
         (["format", "none", "--out", "x"], "none: is no folder that lorum made; give a folder of judged posts"),
         (["format", "posts", "--out", "x"], "posts: holds posts, as `lorum import` writes; give a folder of judged posts"),
         (["format", "judged", "--out", "judged"], "judged: holds judged posts, as `lorum filter` writes, which would be lost"),
-        (["format", "judged", "--out", "x", "--template", "alpaca"], "template alpaca: neither built in (comment-response, speakers) nor"),
+        (["format", "judged", "--out", "x", "--template", "koala"], "template koala: neither built in (alpaca, chatml, "),
         (["format", "judged", "--out", "x", "--split", "90/20"], "split is '90/20'; expected three percentages"),
         (["format", "strict", "--out", "x"], "strict: no reply is left to learn: 0 posts pass the filters"),
         (["preview", "none"], "none/train.parquet: no such file; give a folder of samples"),

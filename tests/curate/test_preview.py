@@ -1,6 +1,7 @@
 """`lorum preview`: samples on the terminal, as plain text, as JSON, and as a page."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,13 @@ def test_the_terminal_shows_what_is_known_and_the_parts(samples: Path) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_a_toxicity_that_is_not_a_number_is_not_told(samples: Path) -> None:
+    rows(0, 2, toxicity=[math.nan, 0.25]).write_parquet(samples / "train.parquet")
+    told = lorum("preview", samples).stdout
+    assert "nan" not in told
+    assert "score 1,000 · toxicity 0.25" in told
+
+
 def test_split_count_and_seed_choose(samples: Path) -> None:
     done = lorum("preview", samples, "--split", "validation", "--count", "9", "--seed", "4")
     assert re.findall(r"^t1_\d+", done.stdout, re.MULTILINE) == [f"t1_{number}" for number in range(40, 45)]
@@ -153,6 +161,43 @@ def test_a_page_holds_every_split_and_the_contract(samples: Path, base: str, tmp
     told = lorum("preview", samples, "--html", path)
     assert re.fullmatch(r"45 samples, 0\.\d MB -> .*court\.html\n", told.stdout)
     assert "not checked" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["train.parquet", "template.toml", "notes.html", "empty.txt", "folder.d"])
+def test_a_page_never_takes_the_place_of_something_else(samples: Path, name: str) -> None:
+    (samples / "notes.html").write_text("<!doctype html><title>Of kettles</title>")
+    (samples / "empty.txt").touch()
+    (samples / "folder.d").mkdir()
+    path = samples / name
+    before = path.read_bytes() if path.is_file() else None
+    refused = lorum("preview", samples, "--html", path)
+    assert refused.exit_code == 2
+    assert "no page of samples, so it is not replaced" in refused.stderr or "is a directory" in refused.stderr
+    assert (path.read_bytes() if path.is_file() else None) == before
+    assert lorum("preview", samples).exit_code == 0
+
+
+@pytest.mark.parametrize("options", [["--split", "test"], ["--count", "3"], ["--seed", "0"], ["--id", "t1_1"], ["--plain"], ["--tokens"]])
+def test_a_page_refuses_options_that_choose_what_a_terminal_shows(samples: Path, tmp_path: Path, options: list[str]) -> None:
+    refused = lorum("preview", samples, "--html", tmp_path / "page.html", *options)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"lorum: --html with {options[0]}: the page holds all samples")
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("option", ["--tokens", "--json"])
+def test_plain_is_nothing_else(samples: Path, option: str) -> None:
+    refused = lorum("preview", samples, "--plain", option)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == f"lorum: --plain with {option}: the texts alone, or more of them; leave one out\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--html", "page.html"]])
+def test_the_folder_of_a_whole_run_leads_to_its_samples(samples: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(samples.parent)
+    refused = lorum("preview", samples.parent, *arguments)
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith(f": no such file; did you mean {samples}?\n")
 
 
 @pytest.mark.parametrize("arguments", [["--count", "2"], ["--html", "page.html"], ["--id", "t1_1"]])

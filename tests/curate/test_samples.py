@@ -311,7 +311,7 @@ def test_only_what_a_persona_wrote_is_learned_in_whatever_case_it_is_named(
     with pytest.raises(
         UserError, match="judged: no reply that could be learned is by nobody; give names as they stand in the column author"
     ):
-        make(source, tmp_path / "none", personas=("nobody",))
+        make(source, tmp_path / "none", personas=("/u/TeaClerk", "nobody"))
 
 
 def test_samples_are_fitted_to_a_number_of_tokens_and_count_them(

@@ -26,6 +26,11 @@ def near(held: Sequence[str | None], others: Sequence[str | None]) -> list[bool]
     return Index(pairs(held)).near(pairs(others)).tolist()
 
 
+def among(texts: Sequence[str | None], most: int) -> list[tuple[int, int]]:
+    one, other = Index(pairs(texts)).among(most)
+    return sorted(zip(one.tolist(), other.tolist(), strict=True))
+
+
 def similarity(one: str, other: str) -> float:
     """The Jaccard similarity of two texts' pairs of words, for words without punctuation."""
     left, right = (set(itertools.pairwise(text.split())) for text in (one, other))
@@ -107,6 +112,21 @@ def test_thousands_of_copies_and_a_form_with_other_contents_are_compared_in_a_mo
     assert near(copies + form, [SPEECH] * 2_000 + form[:10]) == [True] * 3_010 + [False] * 2_990
 
 
+def test_among_texts_each_two_that_are_alike_are_told_once_but_not_of_a_form() -> None:
+    texts = [
+        "no copy of anything at all",
+        SPEECH,
+        None,
+        SPEECH.replace("tea", "coffee"),
+        " ".join(reversed(SPEECH.split())),
+        SPEECH + " so",
+    ]
+    assert among(texts, 3) == [(1, 3), (1, 5), (3, 5)]
+    assert among([f"{SPEECH} {number}" for number in range(4)], 4) == list(itertools.combinations(range(4), 2))
+    assert among([f"{SPEECH} {number}" for number in range(4)], 3) == []
+    assert among([], 3) == among([SPEECH], 3) == []
+
+
 @given(st.data())
 def test_all_that_is_alike_is_found_and_nothing_else(data: Any) -> None:
     vocabulary = [f"word{number}" for number in range(data.draw(st.sampled_from([3, 12, 60])))]
@@ -121,3 +141,6 @@ def test_all_that_is_alike_is_found_and_nothing_else(data: Any) -> None:
 
     held, others = ([changed() for _ in range(data.draw(st.integers(0, 5)))] for _ in range(2))
     assert near(held, others) == [any(similarity(text, other) >= NEAR.threshold for other in others) for text in held]
+    texts = held + others
+    alike_two = [(one, other) for one, other in itertools.combinations(range(len(texts)), 2) if similarity(texts[one], texts[other]) >= 0.8]
+    assert among(texts, len(texts)) == alike_two

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from curate.files import ParquetStream
 from curate.splitting import near_copies as module
+from curate.splitting.alike import BEGINNING
 from curate.splitting.near_copies import FEWEST_WORDS, near_copies
+from curate.splitting.related import MOST_ALIKE
+from filters.near_duplicates import LEAST_WORDS
 
 STOP = "\n\n### END"
 SPEECH = (
@@ -18,8 +21,12 @@ SPEECH = (
     "sides of the matter in full."
 )
 Parts = dict[str, list[Path]]
-Splits = Mapping[str, Sequence[tuple[str, str]]]
+Splits = Mapping[str, Sequence[tuple[str, str | Sequence[str]]]]
 Write = Callable[[Splits], Parts]
+SCHEMA = {"id": pl.String, "messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String})), "completion": pl.String}
+SYSTEM = (
+    "You are the Bot of a court of law for crimes against tea, and you answer each case in the voice of a weary and pompous magistrate."
+)
 
 
 def words(seed: int, count: int = 30) -> str:
@@ -28,12 +35,21 @@ def words(seed: int, count: int = 30) -> str:
     return " ".join(f"word{drawn.randrange(100_000)}" for _ in range(count))
 
 
+def messages(prompt: str | Sequence[str], reply: str) -> list[dict[str, str]]:
+    turns = [prompt] if isinstance(prompt, str) else prompt
+    asked = [{"role": "assistant" if place % 2 else "user", "content": turn} for place, turn in enumerate(turns)]
+    return [{"role": "system", "content": SYSTEM}, *asked, {"role": "assistant", "content": reply}]
+
+
 def write_parts(folder: Path, splits: Splits) -> Parts:
-    """Writes (reply, prompt) by split; a sample's id is its split and place. Three rows are a group of rows, two groups a file."""
+    """Writes (reply, what it answers: a turn or more) by split; a sample's id is its split and place.
+
+    Three rows are a group of rows, two groups a file.
+    """
     parts: Parts = {}
     for name, samples in splits.items():
-        rows = [(f"{name} {place}", prompt, reply + STOP) for place, (reply, prompt) in enumerate(samples)]
-        table = pl.DataFrame(rows, dict.fromkeys(("id", "prompt", "completion"), pl.String), orient="row")
+        rows = [(f"{name} {place}", messages(prompt, reply), reply + STOP) for place, (reply, prompt) in enumerate(samples)]
+        table = pl.DataFrame(rows, SCHEMA, orient="row")
         parts[name] = []
         for start in range(0, max(1, len(rows)), 6):
             path = folder / f".{name}-{start:04d}.parquet"
@@ -79,6 +95,52 @@ def test_the_same_words_are_a_copy_from_some_words_on(write: Write) -> None:
 def test_an_answer_to_the_same_prompt_is_left_out(write: Write) -> None:
     parts = write({"train": [(words(0), "Is it hot?")], "validation": [], "test": [(words(1), "Is it hot?"), (words(2), "Is it hot? ")]})
     assert found(parts) == {"train": [], "validation": [], "test": ["test 0"]}
+
+
+def test_an_answer_to_nearly_the_same_is_left_out(write: Write) -> None:
+    asked = "Case 12\n\n" + words(9, 40)
+    held = [asked.replace("12", "13"), asked.upper() + "!", [asked, "Guilty."], words(8), "Case 13"]
+    test = [(words(place), turns) for place, turns in enumerate(held, start=2)]
+    parts = write({"train": [(words(0), asked), (words(1), "Case 12")], "validation": [], "test": test})
+    assert found(parts) == {"train": [], "validation": [], "test": ["test 0", "test 1", "test 2"]}
+
+
+def test_a_form_in_more_threads_than_are_kept_together_is_answered_in_one_split_only(write: Write) -> None:
+    form = words(9, 120)
+    samples = [(words(place), f"Week {place}\n\n{form}") for place in range(3 * MOST_ALIKE)]
+    parts = write({"train": samples[::3], "validation": samples[1::3], "test": [*samples[2::3], (words(-1), "Another case")]})
+    assert {name: len(ids) for name, ids in found(parts).items()} == {"train": 0, "validation": MOST_ALIKE, "test": MOST_ALIKE}
+
+
+def test_what_is_compared_of_a_long_context_is_how_it_begins(write: Write) -> None:
+    post = words(9, 150)
+    assert len(post) > BEGINNING
+    held = [(words(1), [post, words(2, 400)]), (words(3), words(4, 150) + post)]
+    assert found(write({"train": [(words(0), post)], "validation": [], "test": held}))["test"] == ["test 0"]
+
+
+def test_what_the_template_says_in_every_prompt_makes_none_known(write: Write) -> None:
+    assert len(SYSTEM.split()) >= 2 * LEAST_WORDS
+    parts = write({"train": [(words(0), "Is it hot?")], "validation": [], "test": [(words(1), "Is it cold?")]})
+    assert found(parts)["test"] == []
+
+
+def test_short_replies_are_near_copies_too_and_the_shortest_only_word_for_word(write: Write) -> None:
+    for count, is_known in ((16, True), (LEAST_WORDS, True), (LEAST_WORDS - 1, False)):
+        reply = words(count, count - 1)
+        parts = write({"train": [(reply + " indeed", "a")], "validation": [], "test": [(reply + " truly", "b")]})
+        assert bool(found(parts)["test"]) == is_known
+
+
+def test_one_context_of_many_samples_makes_each_known_but_the_others_not(write: Write) -> None:
+    """However the tables are cut and whatever is left out of them before."""
+    asked = [words(90, 40), words(91, 40), words(92, 40)]
+    held = [(words(place), asked[place % 3]) for place in range(1, 14)]
+    parts = write(
+        {"train": [(words(0), asked[0] + " please"), (words(5), "a")], "validation": [(words(70), asked[2] + " now")], "test": held}
+    )
+    expected = {place for place in range(1, 14) if place % 3 != 1 or place == 5}
+    assert found(parts)["test"] == sorted(f"test {place - 1}" for place in expected)
 
 
 def test_of_validation_and_test_the_copy_in_the_test_is_left_out(write: Write) -> None:

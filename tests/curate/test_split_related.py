@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.splitting.related import LONG_ENOUGH, LONG_TEXT, MOST_ALIKE, Related, relate, signs
+from filters.near_duplicates import LEAST_WORDS
 
 SPEECH = "The court finds that the kettle was warm when the witness came in, and that nobody poured the tea until both sides were heard."
 COLUMNS = ("thread_id", "url", "permalink", "title", "text")
@@ -13,6 +14,15 @@ COLUMNS = ("thread_id", "url", "permalink", "title", "text")
 
 def submissions(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame([{**dict.fromkeys(COLUMNS), **row} for row in rows], dict.fromkeys(COLUMNS, pl.String))
+
+
+def words(seed: int, count: int) -> str:
+    drawn = random.Random(seed)
+    return " ".join(f"word{drawn.randrange(100_000)}" for _ in range(count))
+
+
+def post(name: str, text: str) -> dict[str, Any]:
+    return {"thread_id": f"t3_{name}", "title": f"Case {name}", "text": text}
 
 
 def groups(*rows: dict[str, Any]) -> list[list[str]]:
@@ -77,17 +87,66 @@ def test_a_long_text_posted_again_is_the_same_whatever_its_title_and_its_end() -
     rows = [
         {"thread_id": "t3_a", "title": "The cold tea", "text": SPEECH + " " + SPEECH},
         {"thread_id": "t3_b", "title": "Tea, cold", "text": SPEECH.upper().replace(" ", "\r\n\r\n") + SPEECH + "\n\nEdit: thank you!"},
-        {"thread_id": "t3_c", "title": "The cold tea", "text": "My " + SPEECH},
+        {"thread_id": "t3_c", "title": "The cold tea", "text": words(1, 30)},
     ]
     assert groups(*rows) == [["t3_a", "t3_b"]]
 
 
+def test_a_text_posted_again_with_small_changes_is_the_same_from_some_words_on() -> None:
+    text = words(1, 121)
+    changed = ["My " + text, text.replace(text.split()[60], "indeed"), text + " Edit: thank you!", text.upper()]
+    assert groups(*(post(name, text) for name, text in zip("abcd", changed, strict=True))) == [["t3_a", "t3_b", "t3_c", "t3_d"]]
+    assert groups(*(post(f"{number}", f"edit{number} {text}") for number in range(60))) == [sorted(f"t3_{number}" for number in range(60))]
+    half = [words(number, 60) + " " + " ".join(text.split()[:60]) for number in (2, 3)]
+    assert groups(post("a", half[0]), post("b", half[1])) == []
+    for count, alike in ((LEAST_WORDS, True), (LEAST_WORDS - 1, False)):
+        few = [{"thread_id": f"t3_{name}", "title": words(7, count - 1) + " " + name, "text": ""} for name in "ab"]
+        assert bool(groups(*few)) == alike
+
+
+def test_the_title_tells_short_texts_apart_and_long_ones_not() -> None:
+    for count, alike in ((12, False), (40, True)):
+        rows = [
+            {"thread_id": f"t3_{name}", "title": words(seed, 9), "text": f"{name} {words(1, count)}"} for seed, name in ((2, "a"), (3, "b"))
+        ]
+        assert bool(groups(*rows)) == alike
+
+
+def test_near_copies_of_near_copies_are_together_but_not_most_of_a_forum() -> None:
+    text = words(1, 60).split()
+
+    def chain(count: int) -> list[dict[str, Any]]:
+        """Texts of which each changes its number and one word of the one before."""
+        said, posts = list(text), []
+        for number in range(count):
+            said[number % 60] = f"other{number}"
+            posts.append(post(f"{number:03}", " ".join([f"Case {number}:", *said])))
+        return posts
+
+    assert [len(group) for group in groups(*chain(MOST_ALIKE))] == [MOST_ALIKE]
+    assert groups(*chain(MOST_ALIKE + 1)) == []
+    forms = [post(f"{number:03}", f"Case {number}: {' '.join(text)}") for number in range(MOST_ALIKE + 1)]
+    assert [len(group) for group in groups(*forms[:-1])] == [MOST_ALIKE]
+    assert groups(*forms) == []
+    months = [post(f"{number:03}", f"Case {number} of month{number % 30}: {' '.join(text)}") for number in range(MOST_ALIKE + 50)]
+    assert [len(group) for group in groups(*months)] == [5] * 30
+
+
+def test_near_copies_are_found_whatever_bucket_they_are_in() -> None:
+    rows = [post(f"{number:02}", f"Case {number}: {words(number % 7, 40)}") for number in range(35)]
+    together = relate([signs(submissions(*rows))])
+    assert together.sizes.to_list() == [5] * 7
+    for buckets in (2, 5, 35):
+        apart = relate([signs(submissions(*rows[first::buckets])) for first in reversed(range(buckets))])
+        assert apart.threads.equals(together.threads)
+
+
 def test_a_short_text_counts_with_its_title_and_short_both_are_a_coincidence() -> None:
     rows = [
-        {"thread_id": "t3_a", "title": "Is the kettle allowed to testify against its own lid?", "text": "Title."},
-        {"thread_id": "t3_b", "title": "Is the kettle allowed to testify against its own lid", "text": "title"},
-        {"thread_id": "t3_c", "title": "Is the kettle allowed to testify against its own lid?", "text": None},
-        {"thread_id": "t3_d", "title": "Is the kettle allowed to testify against its own lid?", "text": "..."},
+        {"thread_id": "t3_a", "title": "Is the kettle permitted to testify against its lid?", "text": "Title."},
+        {"thread_id": "t3_b", "title": "Is the kettle permitted to testify against its lid", "text": "title"},
+        {"thread_id": "t3_c", "title": "Is the kettle permitted to testify against its lid?", "text": None},
+        {"thread_id": "t3_d", "title": "Is the kettle permitted to testify against its lid?", "text": "..."},
         {"thread_id": "t3_e", "title": "Help", "text": "See the title"},
         {"thread_id": "t3_f", "title": "Help", "text": "See the title"},
         {"thread_id": "t3_g", "title": "", "text": "[removed]"},

@@ -123,6 +123,13 @@ def test_a_crosspost_is_with_a_thread_of_which_only_comments_are_there(judged: J
         assert found["t3_old"] == found["t3_new"]
 
 
+def test_submissions_that_are_near_copies_are_in_one_split(judged: Judged) -> None:
+    posted_again = [thread(f"{number:x}", text=f"Case {number}: {SPEECH} {SPEECH.upper()}") for number in range(40)]
+    found = splits(judged(*posted_again, *(thread(f"x{number:x}") for number in range(40)), buckets=3), shares=(0.4, 0.3, 0.3))
+    assert len({found[f"t3_{number:x}"] for number in range(40)}) == 1
+    assert {found[f"t3_x{number:x}"] for number in range(40)} == set(SPLITS)
+
+
 @pytest.mark.parametrize("by", ["thread", "time"])
 def test_buckets_and_the_order_of_threads_change_nothing(judged: Judged, by: str) -> None:
     threads = [thread(f"{number:x}", number % 7, number % 4, text=SPEECH * (number % 5 == 0)) for number in range(40)]

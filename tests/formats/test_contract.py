@@ -213,7 +213,7 @@ def test_messages_are_judged_as_the_chat_template_renders_them(added_tokenizer):
     tokenizer.chat_template = CHATML
     rows = Chats(ids("ab"), [[{"role": "user", "content": "Why?"}, {"role": "assistant", "content": said}] for said in ("Tea.", "")])
     report = audited(tokenizer, rows)
-    assert set(failing(report)) == {"the prompt carries none", "nothing after it carries loss", "the reply is not empty"}
+    assert set(failing(report)) == {"the prompt carries none", "the reply is not empty"}
     assert report.stop_token_ids == (tokenizer.eos_token_id,)
     with pytest.raises(UserError, match="has no chat template, so no trainer reads messages with it"):
         audited(added_tokenizer, rows)

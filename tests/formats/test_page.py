@@ -163,6 +163,12 @@ def test_a_page_without_samples_or_tokenizer_is_a_page(tmp_path):
     assert "token-table" not in page.split("<script>")[0]
 
 
+def test_one_sample_is_one_sample(tmp_path):
+    write_page(tmp_path / "page.html", Shown("one", COMMENTS), [table("a")])
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '<p class="dim">1 sample · template' in page
+
+
 def test_the_page_is_left_out_when_its_samples_fail(tmp_path):
     def failing():
         yield table("a")
@@ -186,10 +192,16 @@ def test_the_contract_is_told_point_by_point_and_what_fails_comes_first():
     assert html.index("the stop carries loss") < html.index("the stop is the same")
     assert "t1_x: &lt;b&gt;" in html
     assert "7 of 9" in html
-    assert "the tokens 5, 2" in html
+    assert 'The stop is <code><bdi dir="auto">↵↵### END&lt;|im_end|&gt;</bdi></code>, the tokens 5, 2' in html
+    assert "1 of 9 samples are too long: training leaves them out" in html.split("</summary>")[0]
     holds = contract_section(ContractReport(9, 1, stop, (5, 2), 77, points[:1]), "kettle-135m")
     assert "✓ holds in all 1 points" in holds
     assert " open" not in holds
+    alone = ContractReport(9, 0, StopSpec("<|im_end|>", 2, ("<|im_end|>",), ""), (2,), 77, points[:1])
+    assert 'auto">&lt;|im_end|&gt;</bdi></code>, the tokens 2' in contract_section(alone, "kettle-135m")
+    assert "too long" not in contract_section(alone, "kettle-135m")
+    cut = ContractReport(9, 1, stop, (5, 2), 77, points[:1], trainer="trl")
+    assert "1 of 9 samples are too long: training cuts them" in contract_section(cut, "kettle-135m")
     assert "--base" in contract_section(None, None)
 
 

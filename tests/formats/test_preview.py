@@ -49,8 +49,19 @@ def test_each_part_has_a_style_of_its_own():
 def test_speakers_have_their_number_as_a_sign_and_a_colour():
     prompt = "### BEGIN CONVERSATION ###\n\n## Speaker_0: ##\nA.\n\n## Bot: ##\nB.\n\n## Speaker_11: ##\nC.\n\n## Bot: ##\n"
     rows = [row for row in preview(prompt, "D.", SPEAKERS).rows if row.sign not in "->"]
-    assert [(row.sign, row.text.plain) for row in rows] == [("0", "A."), ("B", "B."), ("1", "C.")]
+    assert [(row.sign, row.text.plain) for row in rows] == [("0", "A."), ("B", "B."), ("11", "C.")]
     assert len({row.sign_style for row in rows}) == 3
+
+
+def test_the_tenth_speaker_has_another_sign_than_the_first_and_the_bars_stay_below_each_other():
+    prompt = "".join(f"## Speaker_{number}: ##\nA kettle with the number {number}.\n\n" for number in (0, 10))
+    lines = shown(preview(f"{prompt}## Bot: ##\n", "D.", SPEAKERS), width=23).splitlines()
+    assert [place for place, line in enumerate(lines) if line[:2] in (" 0", "10")] == [1, 5]
+    assert lines[1:3] == [" 0 │ A kettle with the", "   │ number 0."]
+    assert lines[5:7] == ["10 │ A kettle with the", "   │ number 10."]
+    assert lines[-1] == " > ┃ D."
+    assert all(cell_len(line) <= 23 for line in lines)
+    assert "0, 1, … turn of that speaker" in legend([preview(prompt, "D.", SPEAKERS)], 200)
 
 
 def test_what_is_wrapped_goes_on_without_a_sign_and_within_the_width():

@@ -1,13 +1,12 @@
 """Each reading against the library that it stands for, token by token."""
 
-import random
 from copy import deepcopy
 
 import numpy as np
 import pytest
 
 from formats.contract import endings
-from formats.contract.endings import Ending, added_behind, common_ending, tails
+from formats.contract.endings import Ending, added_behind, tails
 from formats.contract.reading import NOT_KNOWN
 from formats.contract.readings import lorum, transformers, trl
 from formats.contract.rows import Chats, Pairs, Texts, parted
@@ -177,26 +176,6 @@ def test_where_nothing_says_where_the_prompt_ends_it_is_not_known(bytes_tokenize
 
 def test_a_text_without_an_opening_is_all_completion():
     assert parted(Texts(["a"], ["Why?"]), COMMENTS) == Pairs(["a"], [""], ["Why?"])
-
-
-@pytest.mark.parametrize(
-    ("texts", "ending"),
-    [
-        ([], ""),
-        (["", "", ""], ""),
-        (["Fine.\n\n### END", "No!\n\n### END"], ""),
-        (["Fine.\n\n### END", "No!\n\n### END", "Why?\n\n### END"], "\n\n### END"),
-        (["a jam ### END", "the ham ### END", "no dam ### END"], " ### END"),
-        (["He went.", "No way.", "Yes.", "Tea."], ""),
-        (["Yes!</s>", "No.</s>", "Why?</s>"], "</s>"),
-        ([f"case {number}.\n\n### END" for number in range(60)] + [f"case {number}!\n\n### END" for number in range(40)], "\n\n### END"),
-        ([f"case {number}.\n\n### END" for number in range(60)] + ["cut of", "in the mid"] * 10, ".\n\n### END"),
-    ],
-)
-def test_the_ending_that_rows_share(texts, ending):
-    shuffled = list(texts)
-    random.Random(0).shuffle(shuffled)
-    assert common_ending(shuffled) == ending
 
 
 def test_the_tokens_of_an_ending_with_what_merges_into_it(bytes_tokenizer):

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from formats.errors import UserError
 from formats.rendering.parsing import pieces
 from formats.templates.template import Template, load_template, read_template
+from formats.visible import HIDDEN
 
 OWN = 'name = "own"\nturn = "User: {text}\\n"\nreply = "Bot: "\nstop = "\\n###"\n'
 
@@ -32,7 +33,8 @@ def test_a_template_file_of_ones_own_is_read(tmp_path):
     assert load_template(file) == load_template(str(file)) == Template("own", "User: {text}\n", "Bot: ", "\n###")
 
 
-PLAIN = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"], exclude_characters="\\{}[]"), max_size=8)
+PLAIN = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zs", "Zl", "Zp"], exclude_characters="\\{}[]"), max_size=8)
+PLAIN = PLAIN.filter(lambda oddity: not HIDDEN.search(oddity))
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1).filter(str.isprintable), PLAIN)
@@ -92,11 +94,34 @@ def test_a_template_file_that_is_not_utf_8_is_refused_in_one_line(tmp_path):
         load_template(file)
 
 
+def test_a_template_file_with_the_byte_order_mark_of_windows_editors_is_read(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(OWN, encoding="utf-8-sig", newline="\r\n")
+    assert read_template(file) == Template("own", "User: {text}\n", "Bot: ", "\n###")
+
+
+def test_a_file_too_large_for_a_template_is_refused_before_it_is_read(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(OWN + "#" * 200_000, encoding="utf-8")
+    with pytest.raises(UserError, match=r"own\.toml: has 200,0\d\d bytes, a template at most 200,000; is it another file\?$"):
+        read_template(file)
+
+
 def test_an_unknown_template_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(
-        UserError, match=r"^template alpacca: neither built in \(alpaca, chatml, .*, zephyr\) nor a \.toml file that exists$"
+        UserError,
+        match=r"^template alpacca: neither built in \(alpaca, chatml, .*, zephyr\) nor a \.toml file that exists; did you mean alpaca\?$",
     ):
         load_template("alpacca")
+    with pytest.raises(UserError, match=r"; did you mean speakers\?$"):
+        load_template("Speakers")
+    with pytest.raises(UserError, match=r"; chat is the base model's own$"):
+        load_template(tmp_path / "my.toml")
+    with pytest.raises(UserError, match=r"; did you mean chat\?$"):
+        load_template("chatt")
+    (tmp_path / "dir.toml").mkdir()
+    with pytest.raises(UserError, match=r"dir\.toml: is a folder; give a built-in template \(alpaca, .*\), chat, or a \.toml file$"):
+        load_template(tmp_path / "dir.toml")
     with pytest.raises(UserError, match=r"gone\.toml: no such template file$"):
         read_template(tmp_path / "gone.toml")
     with pytest.raises(UserError, match=r": no template file \(.+\)$"):
@@ -109,7 +134,7 @@ def test_an_unknown_template_is_refused_with_the_known_ones(tmp_path):
         ("<|im_start|>user\n{text}<|im_end|>\n", "<|im_start|>assistant\n", "<|im_end|>"),
         ("### Instruction:\n{text}\n\n", "### Response:\n", "</s>"),
         ("User: {text}\n", "Assistant: ", "\n\n###"),
-        ("{speaker}: {text}\n", "{speaker}: ", "\n====="),
+        ("{speaker}: {text}\n", "{speaker}: ", "\n== END =="),
         ("[INST] {text} [/INST]", "[ANSWER]", " [STOP]"),
         ("Frage: {text}\n", "Antwort: ", "\n§§"),
     ],

@@ -3,7 +3,9 @@
 import pytest
 
 from formats.errors import UserError
-from formats.templates.template import Template
+from formats.templates.escape import COMMON_SPECIAL_TOKENS
+from formats.templates.stops import ordinary
+from formats.templates.template import Template, built_in, load_template
 
 WHOLE = {"name": "own", "turn": "User: {text}\n", "reply": "Bot: ", "stop": "\n###"}
 
@@ -56,6 +58,13 @@ def test_a_template_that_could_not_hold_is_refused_with_the_reason(fields, messa
         ({"stop": "\n<end\0>"}, "template own: stop holds the character U+0000; spaces, tabs and line breaks are its only blanks"),
         ({"turn": "User:\xa0{text}\n"}, "template own: turn holds the character U+00A0; spaces,"),
         ({"begin": "<begin>\u2028"}, "template own: begin holds the character U+2028; spaces,"),
+        ({"turn": "User\u200b: {text}\n"}, "template own: turn holds the character U+200B, which cannot be seen; leave it out"),
+        ({"stop": "\n<end\u202e>"}, "template own: stop holds the character U+202E, which cannot be seen; leave it out"),
+        ({"stop": f"\n### END{'a' * 2_000}"}, "template own: stop has 2,008 characters, at most 2,000 can be; shorten it"),
+        (
+            {"system": "<r>{text}</r>\n", "system_text": "Hm. " * 5_001},
+            "template own: system_text has 20,004 characters, at most 20,000 can be; shorten it",
+        ),
         ({"turn": "\ud800User: {text}\n"}, "template own: turn holds the character U+D800; spaces,"),
     ],
 )
@@ -70,7 +79,76 @@ def test_a_stop_of_words_or_of_the_signs_of_sentences_is_ordinary_text(stop):
     assert "is ordinary text" in refused({"stop": stop}) or "is no boundary" in refused({"stop": stop})
 
 
-@pytest.mark.parametrize("stop", ["### END", "</s>", "<|im_end|>", "\n\n### END.", "\n###", "[END]", "§§", "<end>", "\n=== END ==="])
+@pytest.mark.parametrize(
+    ("stop", "kind"),
+    [
+        ("\nhttp://", "a link"),
+        ("HTTPS://kettle.example/end", "a link"),
+        ("](http://", "a link"),
+        ("\n/r/", "the name of a forum or a user"),
+        ("/u/kettle-court", "the name of a forum or a user"),
+        ("[deleted]", "what stands for a removed post"),
+        ("[ Removed by Reddit ]", "what stands for a removed post"),
+        ("[x]", "a mark of lists and notes"),
+        ("[12]", "a mark of lists and notes"),
+        ("\n>>12345", "a quote"),
+        ("&#x200B;", "an HTML entity"),
+        ("&gt;&gt;", "an HTML entity"),
+        ("<br />", "an HTML tag"),
+        ("</p>", "an HTML tag"),
+        ("\n```python", "a code fence"),
+        ("~~~toml", "a code fence"),
+        ("<3 <3", "a smiley"),
+        ("\n```", "signs alone"),
+        ("\n>>", "signs alone"),
+        ("\n> >", "signs alone"),
+        ("\n====\n", "signs alone"),
+        ("~~~~", "signs alone"),
+        ("||", "signs alone"),
+        ("|---|---|", "signs alone"),
+        ("##", "signs alone"),
+        (">_<", "signs alone"),
+        ("^^", "signs alone"),
+        ("//", "signs alone"),
+        ("[ ]", "signs alone"),
+        ("→→", "signs alone"),
+    ],
+)
+def test_a_stop_that_forums_write_by_themselves_is_refused_with_its_kind(stop, kind):
+    assert refused({"turn": "### C:\n{text}\n\n", "reply": "### R:\n", "stop": stop}) == (
+        f"template own: the stop {stop!r} is ordinary text ({kind}), so that replies would stop in the middle; "
+        "give it a word and two signs that sentences do without, as in '### END' or '</s>'"
+    )
+
+
+@pytest.mark.parametrize(
+    "stop", ["\n😂😂", "☕\ufe0f☕\ufe0f", "1\ufe0f\u20e31\ufe0f\u20e3", "🇬🇧🇬🇧", "★★★", "e\u0301\u0301", "END 🫖🫖", "so 👍🏻👍🏻"]
+)
+def test_emoji_and_what_joins_or_changes_letters_are_no_signs(stop):
+    assert "is ordinary text, so that" in refused({"stop": stop})
+
+
+def test_a_stop_that_is_not_seen_is_refused():
+    assert refused({"stop": "\n\u200b\u200b"}) == "template own: stop holds the character U+200B, which cannot be seen; leave it out"
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_no_built_in_stop_is_ordinary(name):
+    assert ordinary(load_template(name).stop) is None
+
+
+@pytest.mark.parametrize("token", [token for token in COMMON_SPECIAL_TOKENS if len(token) > 1])
+def test_no_special_token_is_ordinary(token):
+    assert ordinary(token) is None
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "### END", "</s>", "<|im_end|>", "\n\n### END.", "\n###", "\n\n###\n\n", "[END]", "§§", "<end>", "\n=== END ===", "[/INST]",
+        "<｜end▁of▁sentence｜>", "### ☕", "<|over 🫖|>", "``END``", "\n>>> END", "<<over>>", "[[deleted]] END", "| END |",
+    ],
+)  # fmt: skip
 def test_a_stop_with_two_signs_that_sentences_do_without_is_accepted(stop):
     assert Template(**{**WHOLE, "turn": "User: {text}\n\n", "stop": f"\n{stop.lstrip()}"}).stop.strip() == stop.strip()
 

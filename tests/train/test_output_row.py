@@ -8,8 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from formats.contract.report import OutputRow
+from formats.errors import UserError
 from train.base_model import Base, resolve
-from train.output_row import OutputRow, output_row
+from train.output_row import output_row
 
 WIDTH, COUNT = 48, 3_000
 NEVER_SEEN = range(5, 17)
@@ -95,3 +97,21 @@ def test_weights_that_are_not_there_are_not_judged(tmp_path: Path) -> None:
 def test_packed_weights_are_not_judged(tmp_path: Path) -> None:
     packed = torch.zeros(COUNT, WIDTH, dtype=torch.uint8)
     assert output_row(base_of(tmp_path / "base", {"lm_head.weight": packed}, tied=False), 2).trained is None
+
+
+def test_damaged_weights_are_told_in_a_line(tmp_path: Path) -> None:
+    base = base_of(tmp_path / "base", {"lm_head.weight": trained_rows()}, tied=False)
+    whole = tmp_path / "base" / "model.safetensors"
+    content = whole.read_bytes()
+    for damaged in (b"x" * 100, content[: len(content) // 2], b""):
+        whole.write_bytes(damaged)
+        with pytest.raises(UserError, match=rf"base {base.name}: its weights are damaged \(SafetensorError: .*\); fetch it again"):
+            output_row(base, 2)
+
+
+@pytest.mark.parametrize("index", ["{", "{}", "[]"])
+def test_a_damaged_index_of_weights_is_told_in_a_line(index: str, tmp_path: Path) -> None:
+    base = base_of(tmp_path / "base", {"lm_head.weight": trained_rows(), "model.norm.weight": torch.ones(WIDTH)}, tied=False, files=2)
+    (tmp_path / "base" / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    with pytest.raises(UserError, match="its weights are damaged"):
+        output_row(base, 2)

@@ -106,7 +106,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_after_it(room: int, tmp_pat
 
 
 def test_a_run_whose_evaluation_would_have_no_sample_is_refused_before_the_training(run_folder: Path, tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, {**GOOD, "format.split": '"100/0/0"'})
+    recipe = write_recipe(tmp_path, {**GOOD, "format.split": '"100/0/0"', "format.max_tokens": "0"})
     done = CliRunner().invoke(main, ["curate-and-train", str(recipe), "--out", str(run_folder), "--quiet"])
     assert done.exit_code == 2
     assert "leaves none of" in done.stderr

@@ -40,7 +40,7 @@ BEFORE_TRAINING = {
     "scoring toxicity": ("curate.judging.judge", "score_texts", 1),
     "selecting from the whole run": ("filters.selection", "select", 1),
     "swapping the judged posts in": ("curate.engine", "_swap", 2),
-    "rendering": ("curate.samples", "render", 1),
+    "rendering": ("curate.rendering", "render", 1),
     "writing the record": ("curate.files", "write_text", 10),
 }
 AFTER = {

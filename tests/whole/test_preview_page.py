@@ -1,8 +1,10 @@
 """The page of samples in a real browser: found, filtered, turned, read token by token, and safe from what the samples say."""
 
 import datetime
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -309,6 +311,156 @@ def test_the_contract_that_fails_is_open_and_says_why(visit: "Callable[..., Page
     assert "END CONVERSATION" in page.inner_text("#template pre")
 
 
+def test_the_mask_is_told_by_lines_and_in_words_and_not_by_colour_alone(visit: "Callable[..., Page]") -> None:
+    page = visit("#tokens=1", forced_colors="active")
+    first = page.locator("article").first
+    groups = first.locator(".tokens [role=group]")
+    assert [words.split(",")[0] for words in groups.evaluate_all("all => all.map(one => one.ariaLabel)")] == [
+        "prompt without loss",
+        "reply with loss",
+        "stop with loss",
+    ]
+    assert "###␣END␣CONVERSATION␣###<|im_end|>" in "".join(groups.last.locator("bdi").all_inner_texts())
+    assert first.locator(".tok i:not([aria-hidden=true])").count() == 0
+    line = "box => { const look = getComputedStyle(box); return [look.borderBottomWidth, look.borderBottomStyle]; }"
+    lines = [tuple(page.evaluate(line, groups.nth(place).locator(".tok").first.element_handle())) for place in range(3)]
+    assert lines == [("1px", "solid"), ("3px", "solid"), ("3px", "double")]
+    legend = page.locator("#token-legend .tok")
+    assert [tuple(legend.nth(place).evaluate(line)) for place in range(3)] == lines
+
+
+def test_keys_walk_on_from_where_the_reader_is(visit: "Callable[..., Page]") -> None:
+    page = visit()
+    page.evaluate("scrollTo({ top: document.querySelectorAll('article')[12].offsetTop, behavior: 'instant' })")
+    page.keyboard.press("j")
+    settled(page)
+    assert page.locator("article.here").get_attribute("data-row") == "12"
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    page.keyboard.press("j")
+    settled(page)
+    assert page.locator("article.here").get_attribute("data-row") == "0"
+
+
+def focused(page: "Page") -> str:
+    return str(
+        page.evaluate("document.activeElement.id || document.activeElement.getAttribute('aria-label') || document.activeElement.tagName")
+    )
+
+
+def test_the_focus_stays_where_the_reader_is(visit: "Callable[..., Page]") -> None:
+    page = visit("#page=34")
+    page.focus("#next")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert (page.is_disabled("#next"), focused(page)) == (True, "samples")
+    page.locator("article").first.click()
+    page.keyboard.press("p")
+    settled(page)
+    assert focused(page) == "samples"
+    page.get_by_label("score to").fill("3")
+    page.keyboard.press("Enter")
+    page.get_by_label("Clear the filter of score").press("Enter")
+    settled(page)
+    assert focused(page) == "score from"
+    page.select_option("#split", "=test")
+    page.locator("#reset").press("Enter")
+    settled(page)
+    assert focused(page) == "query"
+
+
+def test_ranges_may_be_typed_from_either_end(visit: "Callable[..., Page]") -> None:
+    page = visit("#score=20..11")
+    assert count(page) == "10 of 700 samples"
+    page.get_by_label("score to").fill("9")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert [page.get_by_label(f"score {end}").input_value() for end in ("from", "to")] == ["9", "11"]
+    nothing = visit("#score=8000..")
+    assert count(nothing) == "0 of 700 samples"
+    assert nothing.locator("#chart-length .most").inner_text() == ""
+
+
+def test_a_phone_shows_which_filters_are_on_and_how_to_take_them_back(visit: "Callable[..., Page]") -> None:
+    page = visit("#score=8000..&split=test", PHONE)
+    assert page.inner_text("#more summary") == "Filters (2 on)"
+    assert page.locator("#reset").is_visible()
+    page.locator("#list button.reset").click()
+    settled(page)
+    assert (count(page), page.inner_text("#more summary"), page.locator("#reset").is_visible()) == ("700 samples", "Filters", False)
+
+
+@pytest.mark.parametrize("theme", ["auto", "dark"])
+def test_a_dark_page_prints_light(visit: "Callable[..., Page]", theme: str) -> None:
+    page = visit(color_scheme="dark")
+    page.evaluate("theme => { if (theme !== 'auto') document.documentElement.dataset.theme = theme; }", theme)
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    assert contrast(page, "learn", "paper") >= 4.5
+    assert contrast(page, "edge", "paper") >= 4.5
+
+
+@pytest.fixture(scope="module")
+def long_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of one sample whose context is far longer than a page may show at once."""
+    text = "crumpet " * 30_000 + "The kettle rests. " + "toast " * 60_000
+    prompt = f"{TEMPLATE.begin}## Speaker_0: ##\n{text.strip()}\n\n## Bot: ##\n"
+    samples = pl.DataFrame({"id": ["t1_long"], "prompt": [prompt], "completion": [f"So be it.{TEMPLATE.stop}"]})
+    path = tmp_path_factory.mktemp("long") / "long.html"
+    write_page(path, Shown("Kettle Court", TEMPLATE, "kettle-135m", tokenizer()), [samples])
+    return path
+
+
+def test_a_very_long_text_can_be_searched_and_looked_at_piece_by_piece(browser: "Browser", long_path: Path) -> None:
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(long_path.as_uri())
+    settled(page)
+    search(page, "toast")
+    assert count(page) == "1 sample"
+    assert 10 < page.locator("mark.hit").count() < 900
+    assert page.locator("button.whole").all_inner_texts()[0].endswith("characters before")
+    assert "finds of the search among what is left out" in page.locator("button.whole").last.inner_text()
+    search(page, "kettle rests.")
+    assert page.locator("mark.hit").all_inner_texts() == ["kettle rests."]
+    search(page, "toast")
+    page.locator("button.whole").first.click()
+    page.wait_for_function("!document.querySelector('button.whole')")
+    assert page.locator("mark.hit").count() == 2000
+    page.keyboard.press("Enter")
+    page.wait_for_selector("button.whole")
+    page.keyboard.press("t")
+    page.wait_for_selector(".tokens")
+    assert page.locator(".tokens .tok").count() == 1500
+    page.locator("button.whole").click()
+    page.wait_for_function("document.querySelectorAll('.tokens .tok').length === 21500")
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("score", list(range(700)), list(range(0, 701, 50))),
+        ("score", [3], [1, 2, 3, 4, 5, 6]),
+        ("score", [*([1] * 200), *([3] * 90), 12, 700, -2], [-3, -1, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]),
+        ("length", [*range(354, 901)], list(range(350, 951, 50))),
+        ("length", [*([64] * 900), *([128] * 95), 1000], [round(2 ** (place / 4)) for place in range(24, 41)]),
+        ("toxicity", [1, 9000], [500 * place for place in range(21)]),
+    ],
+)
+def test_bars_stand_for_ranges_of_one_width(browser: "Browser", name: str, values: list[int], expected: list[int]) -> None:
+    code = (files("formats.page") / "charts.js").read_text(encoding="utf-8")
+    page = browser.new_page()
+    found = page.evaluate(
+        f"([name, values]) => {{ const UNKNOWN = -(2 ** 31);\n{code}\nreturn edges(name, Int32Array.from([...values, UNKNOWN])); }}",
+        [name, values],
+    )
+    page.close()
+    assert found == expected
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_system_or_the_button_and_can_be_read(visit: "Callable[..., Page]", scheme: str) -> None:
     page = visit(color_scheme=scheme)
@@ -329,8 +481,12 @@ def test_colours_follow_the_system_or_the_button_and_can_be_read(visit: "Callabl
             ("on-stop", "stop"),
             ("bad", "paper"),
             ("learn", "paper"),
+            ("mark", "paper"),
+            ("mark", "tint"),
         ):
             assert contrast(page, name, behind) >= 4.5, (theme, name, behind)
+        for behind in ("paper", "card"):
+            assert contrast(page, "control", behind) >= 3, (theme, behind)
 
 
 def contrast(page: "Page", one: str, other: str) -> float:
@@ -369,8 +525,7 @@ def test_readers_that_read_aloud_find_their_way(visit: "Callable[..., Page]") ->
 
 def test_the_page_is_of_the_family_of_the_others(page_path: Path) -> None:
     text = page_path.read_text(encoding="utf-8")
-    ours = [line for line in STYLE.splitlines() if "--ink" in line or "--learn" in line]
-    colours = {word for line in ours for word in line.replace(";", "").split() if word.startswith("#")}
+    colours = {colour for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]+);", STYLE) if name != "drop"}  # nothing is dropped here
     assert colours
     assert all(colour in text for colour in colours)
 

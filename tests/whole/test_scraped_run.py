@@ -23,7 +23,6 @@ firebase = "{firebase}"
 toxicity = false
 length = false
 [format]
-max_tokens = 0
 max_turns = 3
 split = "80/10/10"
 """
