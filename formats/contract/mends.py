@@ -13,7 +13,7 @@ MERGED = dict.fromkeys(
 PAD = "give the tokenizer another pad token, or use a collator that pads labels by themselves (DataCollatorForSeq2Seq, TRL's)"
 LOSS = {
     "lorum": "write the samples again with `lorum format`",
-    "trl": "see the points above; in a chat template, put the end of every turn of the bot inside its {% generation %} block",
+    "trl": "see the points above; for messages, put the end of every turn of the bot inside the chat template's {% generation %} block",
     "transformers": "see the points above; else the collator masks the stop",
 }
 ONCE = "leave one end token at the end of each reply: the tokenizer, the chat template or the trainer puts one there beside the text's own"
