@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from formats.contract.report import Point, StopSpec, problem, stop_spec
+from formats.contract.report import Point, StopSpec, problems_of, stop_spec
 from formats.errors import UserError
 from formats.templates.template import Template
 from train.adapter import read_adapter
@@ -32,7 +32,7 @@ class AgreementReport:
     @property
     def problems(self) -> tuple[str, ...]:
         """A line for each point that fails."""
-        return tuple(problem(point) for point in self.points if point.holds is False)
+        return problems_of(self.points)
 
 
 def check_adapter(folder: Path) -> AgreementReport:

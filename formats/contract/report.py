@@ -1,6 +1,7 @@
 """The stop contract: what must hold of every sample, token by token, before a training may start."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -109,10 +110,14 @@ class ContractReport:
     @property
     def problems(self) -> tuple[str, ...]:
         """A line for each point that fails."""
-        return tuple(problem(point) for point in self.points if point.holds is False)
+        return problems_of(self.points)
 
 
-def problem(point: Point) -> str:
-    """A point that fails in one line: what was found, an example, and what to do."""
+def problems_of(points: Iterable[Point]) -> tuple[str, ...]:
+    """Each point that fails in one line: what was found, an example, and what to do."""
+    return tuple(_problem(point) for point in points if point.holds is False)
+
+
+def _problem(point: Point) -> str:
     example = f" (for example {point.counterexample})" if point.counterexample else ""
     return f"{point.says}{example}{f': {point.mend}' if point.mend else ''}"

@@ -1,7 +1,5 @@
 """The page of judged posts in a real browser: hostile posts run nothing, load nothing and break no layout."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,6 @@ from tests.judged_folder import judged_posts, write_judged
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PHONE, DESK = 360, 1400
 CANARY = "https://tea.example/"
 HOSTILE = {
@@ -33,17 +30,6 @@ HOSTILE = {
     "stacked": "k" + "\u0300\u0348" * 300,
     "empty": "",
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
