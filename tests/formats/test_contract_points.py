@@ -143,7 +143,7 @@ def test_an_earlier_turn_of_the_bot_without_an_end_is_found(added_tokenizer):
     assert set(found) == {"the stop carries loss"}
     assert found["the stop carries loss"].says == "4 of 4 rows have an earlier turn of the bot that ends in no end token"
     assert f"'.' ('{END}')" in found["the stop carries loss"].counterexample
-    assert "inside its {% generation %} block" in found["the stop carries loss"].mend
+    assert "inside the chat template's {% generation %} block" in found["the stop carries loss"].mend
 
 
 def test_blanks_that_a_chat_template_writes_behind_the_end_token_break_nothing(added_tokenizer):
@@ -162,7 +162,7 @@ def test_a_stop_without_loss_is_called_a_masked_pad_by_the_stock_collator_alone(
     assert tokenizer.pad_token == tokenizer.eos_token
     found = failing(audited(tokenizer, chats(REPLIES), assistant_only=True))
     assert set(found) == {"the stop carries loss"}
-    assert "inside its {% generation %} block" in found["the stop carries loss"].mend
+    assert "inside the chat template's {% generation %} block" in found["the stop carries loss"].mend
     texts = Texts(IDS, [f"{said}{END}" for said in REPLIES])
     assert "masked as one" in failing(audited(tokenizer, texts, "transformers"))["ends in an end token"].says
 

@@ -61,6 +61,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> Path:
         files = ["{SAMPLE_DATA}/KettleCourt_comments.zst", "{SAMPLE_DATA}/KettleCourt_submissions.zst"]
         [format]
         max_turns = 2
+        max_tokens = 512
         split = "80/10/10"
         [train]
         base = "{base_folder}"
