@@ -70,7 +70,8 @@ def _funnel(rows: Sequence[Row]) -> str:
 
 def _contract(report: dict[str, Any]) -> str:
     stop = "".join(report["stop"]["strings"])
-    rows = f"{report['rows']:,} samples, the longest of {report['longest']:,} tokens; {report['too_long']:,} over the limit are left out"
+    over = f"; {report['too_long']:,} over the limit are left out" if report["too_long"] else ""
+    rows = f"{report['rows']:,} samples, the longest of {report['longest']:,} tokens{over}"
     points = "".join(
         f'<tr><td>{SIGNS[point["holds"]]}</td><td class="said">{for_page(point["says"])}'
         + "".join(f'<br><span class="dim">{for_page(more)}</span>' for more in (point["counterexample"], point["mend"]) if more)
