@@ -52,9 +52,9 @@ def reader_of(base: str) -> Reader:
     Raises:
         UserError: there is no such base, or it has none.
     """
-    from train.base_model import load_tokenizer, resolve
+    from train.base_model import tokenizer_of
 
-    return Reader(base, load_tokenizer(resolve(base)))
+    return Reader(base, tokenizer_of(base))
 
 
 def draw_samples(folder: Path, count: int, split: str = "train", seed: int = 0) -> pl.DataFrame:

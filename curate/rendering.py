@@ -13,15 +13,12 @@ from curate import store, threads
 from curate.ahead import in_order
 from curate.engine import Progress
 from curate.splits import SPLITS, SplitPlan, SplitSettings, plan_split
-from formats.rendering.render import Rows, render
+from formats.rendering.render import RENDERED_AT_ONCE, Rows, render
 from formats.templates.template import Template
 from formats.tokens.fitting import fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-RENDERED_AT_ONCE = 10_000
-"""Conversations: rendering holds their texts several times over."""
 
 _TOXICITY = "toxicity"
 _ANY_LENGTH = np.iinfo(np.int64).max
@@ -69,9 +66,9 @@ class Rendering:
     def _tokenizer(self) -> "PreTrainedTokenizerBase | None":
         if self.fit_to is None:
             return None
-        from train.base_model import load_tokenizer, resolve
+        from train.base_model import tokenizer_of
 
-        return load_tokenizer(resolve(self.fit_to.base))
+        return tokenizer_of(self.fit_to.base)
 
     def bucket(self, bucket: int) -> Rendered:
         """The samples of one bucket; its tables are rendered as they are asked for."""

@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from formats.errors import UserError
 from formats.templates.examples import example
 from formats.templates.template import CHAT as CHAT
 from formats.templates.template import Template, built_in, load_template, provenance
 from formats.templates.values import safe_value
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 _NARROWEST = 24
 
@@ -47,14 +43,9 @@ def _chat(base: str | None, system_text: str) -> Template:
     if base is None:
         raise UserError(f"template {CHAT}: is the base model's own, so name the base with --base")
     from formats.templates.chat_template import template_of
+    from train.base_model import tokenizer_of
 
-    return template_of(_tokenizer(base), system_text)
-
-
-def _tokenizer(base: str) -> "PreTrainedTokenizerBase":
-    from train.base_model import load_tokenizer, resolve
-
-    return load_tokenizer(resolve(base))
+    return template_of(tokenizer_of(base), system_text)
 
 
 def told_community(template: Template, community: str) -> Template:
@@ -100,11 +91,12 @@ def listed_templates(base: str | None = None) -> Iterator[Listed]:
 
 
 def _listed_chat(base: str | None) -> Listed:
-    from formats.templates.chat_template import template_of
-
     if base is None:
         return Listed(CHAT, "The base model's own chat template, with its own end of turn: name the base with --base.", None)
-    tokenizer = _tokenizer(base)
+    from formats.templates.chat_template import template_of
+    from train.base_model import tokenizer_of
+
+    tokenizer = tokenizer_of(base)
     try:
         return Listed(CHAT, f"The chat template of {base}, with its own end of turn.", example(template_of(tokenizer)))
     except UserError as error:

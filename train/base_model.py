@@ -79,6 +79,15 @@ def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
+def tokenizer_of(name: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of the base model of that name.
+
+    Raises:
+        UserError: there is no such model, or it has none.
+    """
+    return load_tokenizer(resolve(name))
+
+
 def load_for_training(base: Base, quantisation: Quantisation) -> "PreTrainedModel":
     """The base with frozen weights, ready for an adapter; in 4 bit with `nf4`.
 

@@ -12,7 +12,6 @@ import torch
 
 from formats.errors import UserError
 from formats.samples import folder_template, read_split
-from formats.templates.escape import Escaper
 from formats.templates.template import Template
 from formats.tokens.encoding import Encoded, encode_samples
 from train.adapter import Adapter, generation_config, note_termination, read_adapter
@@ -136,7 +135,7 @@ def evaluate(
     model = load_for_generation(base, adapter.settings.quantisation)
     of_base, base_answers = measured("base", model, 0)
     of_adapter, adapter_answers = measured("adapter", attach(model, adapter), 3)
-    plain = Escaper(template.cores).unescape
+    plain = template.escaper.unescape
     examples = tuple(
         Example(plain(row.prompt), plain(row.reply), before.text, after.text)
         for row, before, after in list(zip(chosen, base_answers, adapter_answers, strict=True))[: settings.shown]

@@ -26,7 +26,6 @@ from filters.scores import count_scores, hash_texts
 from filters.transform import apply_transforms
 from formats.errors import UserError
 from formats.samples import folder_template
-from formats.templates.escape import Escaper
 
 
 def survey(
@@ -162,7 +161,7 @@ def _count(folder: Path, gone: Forgotten) -> int:
 def _keys_of_samples(folder: Path, rows: pl.DataFrame) -> set[str]:
     """The keys of the examples that an evaluation would make of samples."""
     template = folder_template(folder)
-    plain = Escaper(template.cores).unescape
+    plain = template.escaper.unescape
     held_out = rows.filter(pl.col("split") != "train").select("prompt", "completion")
     return {
         example_key({"prompt": plain(prompt), "forum": plain(completion.removesuffix(template.stop))})

@@ -3,7 +3,6 @@
 import re
 
 from formats.rendering.conversations import Turn
-from formats.templates.escape import Escaper
 from formats.templates.template import BLANK, BOT, Template
 
 _SYSTEM_OPENS, _SYSTEM_CLOSES, _TITLE_CLOSES, _TURN_CLOSES = "system opens", "system closes", "title closes", "turn closes"
@@ -55,7 +54,7 @@ class _Reader:
     def __init__(self, template: Template) -> None:
         self.turns: list[Turn] = []
         self._template = template
-        self._escaper = Escaper(template.cores)
+        self._escaper = template.escaper
         self._marks = _marks(template)
         self._speaker: str | None = None
         self._closed_into = False

@@ -22,6 +22,9 @@ __all__ = [
 SAMPLE_COLUMNS = ("id", "thread_id", "community", "created_at", "score", "turn_ids", "prompt", "completion", "text", "messages")
 """Columns of a samples table, in order."""
 
+RENDERED_AT_ONCE = 10_000
+"""Conversations to render together at most, where there are many: rendering holds their texts several times over."""
+
 _SYSTEM = 2
 """The role of a system text, next to those of user (0) and bot (1)."""
 

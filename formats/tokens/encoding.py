@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from formats.errors import UserError
 from formats.rendering.parsing import pieces
-from formats.templates.escape import Escaper
 from formats.templates.template import Template
 from formats.tokens.pieces import Ids, PieceTokenizer
 
@@ -141,7 +140,7 @@ def decode_reply(template: Template, ids: Sequence[int], tokenizer: "PreTrainedT
     kept = list(ids)
     first = next((place for place, token in enumerate(kept) if token in ends), len(kept))
     text = str(tokenizer.decode(kept[:first], skip_special_tokens=True, clean_up_tokenization_spaces=False))
-    return Escaper(template.cores).unescape(text.split(template.stop)[0].strip())
+    return template.escaper.unescape(text.split(template.stop)[0].strip())
 
 
 def end_token_id(template: Template, tokenizer: "PreTrainedTokenizerBase") -> int:

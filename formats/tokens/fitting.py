@@ -9,15 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from formats.rendering.conversations import NOBODY, THE_BOT, Conversations, Rows
-from formats.rendering.render import render
+from formats.rendering.render import RENDERED_AT_ONCE, render
 from formats.templates.template import Template
 from formats.tokens.encoding import SampleEncoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-RENDERED_AT_ONCE = 10_000
-"""Conversations: rendering holds their texts several times over."""
 
 
 @dataclass(frozen=True)

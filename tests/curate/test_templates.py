@@ -9,11 +9,11 @@ from click.testing import CliRunner, Result
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from curate import templates
 from curate.cli import main
 from curate.templates import Listed, chosen_template, listed_templates, template_lines
 from formats.errors import UserError
 from formats.templates.template import Template, built_in, load_template
+from train import base_model
 
 CHAT = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 
@@ -30,7 +30,7 @@ def tokenizer(chat_template: str | None) -> PreTrainedTokenizerFast:
 
 @pytest.fixture
 def base(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(templates, "_tokenizer", lambda name: tokenizer(CHAT))
+    monkeypatch.setattr(base_model, "tokenizer_of", lambda name: tokenizer(CHAT))
     return "kettle-135m"
 
 
@@ -68,7 +68,7 @@ def test_every_template_is_listed_with_an_example_and_chat_with_that_of_the_base
 
 
 def test_a_base_without_a_chat_template_is_told_where_chat_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "_tokenizer", lambda name: tokenizer(None))
+    monkeypatch.setattr(base_model, "tokenizer_of", lambda name: tokenizer(None))
     *others, chat = listed_templates("kettle-135m")
     assert len(others) == len(built_in())
     assert chat.example is None
