@@ -30,7 +30,7 @@ from formats.rendering.render import render
 from formats.templates.template import Template, built_in, load_template
 from formats.tokens.encoding import encode_samples
 from formats.tokens.fitting import fit
-from train.base_model import load_tokenizer, resolve
+from train.bases.base_model import load_tokenizer, resolve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -18,7 +18,7 @@ from formats.samples import TEMPLATE_FILE, folder_template, read_split
 from formats.templates.template import BOT, Template
 
 if TYPE_CHECKING:
-    from train.base_model import Base
+    from train.bases.base_model import Base
 
 PAIR = ("prompt", "completion")
 
@@ -107,15 +107,15 @@ def require_contract(samples: Path, base: str, max_tokens: int) -> ContractRepor
 
 
 def _checked(parts: Iterator[Rows], trainer: Trainer, template: Template | None, base: "Base") -> ContractReport:
-    from train.base_model import load_tokenizer
-    from train.end_tokens import end_tokens
-    from train.output_row import output_row
+    from train.bases.base_model import load_tokenizer
+    from train.bases.end_tokens import end_tokens
+    from train.bases.output_row import output_row
 
     return check(parts, trainer, load_tokenizer(base), template, partial(output_row, base), end_tokens(base))
 
 
 def _base(name: str) -> "Base":
-    from train.base_model import resolve
+    from train.bases.base_model import resolve
 
     return resolve(name)
 
@@ -127,7 +127,7 @@ def _tokenizer_alone(name: str) -> "Base | None":
         return None
     from transformers import PreTrainedConfig
 
-    from train.base_model import Base, quieten
+    from train.bases.base_model import Base, quieten
 
     quieten()
     location = str(folder.resolve())

@@ -158,12 +158,12 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator,
         return asdict(require_contract(samples, recipe.train.base, recipe.train.max_tokens))
 
     def learn() -> dict[str, Any]:
-        from train.trainer import train
+        from train.learning.trainer import train
 
         return asdict(train(samples, recipe.train.base, adapter, recipe.train, recipe.decoding, progress=narrator.training))
 
     def test() -> dict[str, Any]:
-        from train.evaluate import evaluate
+        from train.evaluation.evaluate import evaluate
 
         return evaluate(adapter, samples, recipe.eval, progress=narrator).to_dict()
 

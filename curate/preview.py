@@ -52,7 +52,7 @@ def reader_of(base: str) -> Reader:
     Raises:
         UserError: there is no such base, or it has none.
     """
-    from train.base_model import tokenizer_of
+    from train.bases.base_model import tokenizer_of
 
     return Reader(base, tokenizer_of(base))
 

@@ -66,7 +66,7 @@ class Rendering:
     def _tokenizer(self) -> "PreTrainedTokenizerBase | None":
         if self.fit_to is None:
             return None
-        from train.base_model import tokenizer_of
+        from train.bases.base_model import tokenizer_of
 
         return tokenizer_of(self.fit_to.base)
 

@@ -43,7 +43,7 @@ def _chat(base: str | None, system_text: str) -> Template:
     if base is None:
         raise UserError(f"template {CHAT}: is the base model's own, so name the base with --base")
     from formats.templates.chat_template import template_of
-    from train.base_model import tokenizer_of
+    from train.bases.base_model import tokenizer_of
 
     return template_of(tokenizer_of(base), system_text)
 
@@ -94,7 +94,7 @@ def _listed_chat(base: str | None) -> Listed:
     if base is None:
         return Listed(CHAT, "The base model's own chat template, with its own end of turn: name the base with --base.", None)
     from formats.templates.chat_template import template_of
-    from train.base_model import tokenizer_of
+    from train.bases.base_model import tokenizer_of
 
     tokenizer = tokenizer_of(base)
     try:

@@ -1,4 +1,8 @@
-"""Trains adapters on samples, and talks to the result."""
+"""Trains adapters on samples, and talks to the result.
+
+Its rooms: `bases` finds and loads base models, `adapters` makes and describes adapters, `learning` trains them, `memory` knows beforehand
+what that takes, `answers` generates, and `evaluation` measures what was learned.
+"""
 
 import logging
 import os

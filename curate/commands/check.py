@@ -61,7 +61,7 @@ def check_command(
     from formats.errors import ContractError
 
     if (Path(samples) / "adapter_config.json").is_file():
-        from train.agreement import check_adapter
+        from train.adapters.agreement import check_adapter
 
         agreement = check_adapter(Path(samples))
         if not as_json:

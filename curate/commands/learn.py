@@ -45,7 +45,7 @@ def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...],
     settings = build_settings(TrainSettings, {**tables["train"], "base": base}, "train")
     decoding = build_settings(DecodingSettings, tables["decoding"], "decoding")
     require_contract(samples, base, settings.max_tokens)
-    from train.trainer import train
+    from train.learning.trainer import train
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with Reporter(quiet) as progress, alone(out.with_name(f".{out.name}.lock"), out):
@@ -72,7 +72,7 @@ def eval_command(adapter: Path, samples: Path | None, prompts: int, max_new_toke
       lorum eval runs/kettle-court/adapter --prompts 64
     """
     from curate.report import evaluation_lines
-    from train.evaluate import evaluate
+    from train.evaluation.evaluate import evaluate
     from train.settings import EvalSettings
 
     settings = EvalSettings(prompts=prompts, max_new_tokens=max_new_tokens)
@@ -98,7 +98,7 @@ def chat_command(adapter: Path, as_json: bool, quiet: bool) -> dict[str, Any]:
     """
     if not quiet:
         tell(f"loading {adapter}", err=True)
-    from train.chat import open_chat
+    from train.answers.chat import open_chat
 
     chat = open_chat(adapter)
     interactive = sys.stdin.isatty()

@@ -13,7 +13,7 @@ from curate.cli import main
 from curate.templates import Listed, chosen_template, listed_templates, template_lines
 from formats.errors import UserError
 from formats.templates.template import Template, built_in, load_template
-from train import base_model
+from train.bases import base_model
 
 CHAT = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 

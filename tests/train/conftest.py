@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from formats.templates.template import Template, load_template
-from train.base_model import Base, resolve
+from train.bases.base_model import Base, resolve
 
 SENTENCES = (
     "The court finds the kettle guilty.", "Objection, the mug was empty.", "Milk goes in after, as the statute says.",

@@ -44,10 +44,10 @@ BEFORE_TRAINING = {
     "writing the record": ("curate.files", "write_text", 10),
 }
 AFTER = {
-    "training": ("train.trainer", "flatten", 8),
-    "saving a checkpoint": ("train.watch", "mark_complete", 3),
-    "writing the adapter": ("train.adapter", "generation_config", 1),
-    "evaluating": ("train.generate", "read_reply", 1),
+    "training": ("train.learning.trainer", "flatten", 8),
+    "saving a checkpoint": ("train.learning.watch", "mark_complete", 3),
+    "writing the adapter": ("train.adapters.folder", "generation_config", 1),
+    "evaluating": ("train.answers.generate", "read_reply", 1),
 }
 
 

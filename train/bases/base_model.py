@@ -13,8 +13,8 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from formats.errors import UserError
-from train.attention import SEGMENTS, can_use_segments
-from train.gguf_base import converted
+from train.bases.gguf import converted
+from train.learning.attention import SEGMENTS, can_use_segments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

@@ -12,7 +12,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from formats.errors import UserError
 from formats.templates.template import Template
 from formats.tokens.encoding import decode_reply, encode_prompt, end_ids, stop_ids
-from train.adapter import Adapter, filler_id
+from train.adapters.folder import Adapter, filler_id
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase

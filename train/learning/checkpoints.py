@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+from train.files import write_whole
+
 _COMPLETE = "complete.json"
 _OWNER = "training.json"
 
@@ -54,10 +56,3 @@ def _is_complete(checkpoint: Path) -> bool:
 
 def _files(checkpoint: Path) -> list[Path]:
     return [file for file in sorted(checkpoint.rglob("*")) if file.is_file() and file.name != _COMPLETE]
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Writes a text so that the file is there whole or not at all."""
-    partial = file.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)

@@ -8,7 +8,7 @@ from formats.templates.template import Template
 from train.settings import DecodingSettings, TrainSettings
 
 if TYPE_CHECKING:
-    from train.trainer import TrainResult
+    from train.learning.trainer import TrainResult
 
 
 def model_card(base: str, template: Template, settings: TrainSettings, decoding: DecodingSettings, result: "TrainResult") -> str:

@@ -14,10 +14,11 @@ from formats.errors import UserError
 from formats.samples import folder_template, read_split
 from formats.templates.template import Template
 from formats.tokens.encoding import Encoded, encode_samples
-from train.adapter import Adapter, generation_config, note_termination, read_adapter
-from train.base_model import load_for_generation, load_tokenizer, resolve
-from train.batches import flatten, token_losses
-from train.generate import Reply, attach, generate
+from train.adapters.folder import Adapter, generation_config, note_termination, read_adapter
+from train.answers.generate import Reply, attach, generate
+from train.bases.base_model import load_for_generation, load_tokenizer, resolve
+from train.learning.batches import flatten
+from train.learning.loss import token_losses
 from train.settings import EvalSettings
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from transformers import (
     PrinterCallback,
     ProgressCallback,
@@ -17,19 +16,17 @@ from transformers import (
     set_seed,
 )
 
-from formats.errors import UserError
 from formats.samples import folder_template
-from train.adapter import beside, describe, note_termination, read_adapter, training_record, write_adapter
-from train.base_model import compute_dtype, device, load_for_training, load_tokenizer, resolve
-from train.batches import Samples, flatten, read_samples, samples_at_once, stop_in_loss, weighted_loss
-from train.checkpoints import claim, fingerprint, last_complete
-from train.model_card import model_card
+from train.adapters.folder import beside, describe, note_termination, read_adapter, training_record, write_adapter
+from train.adapters.lora import add_adapter
+from train.adapters.model_card import model_card
+from train.bases.base_model import compute_dtype, device, load_for_training, load_tokenizer, resolve
+from train.learning.batches import Samples, flatten, read_samples, samples_at_once, stop_in_loss
+from train.learning.checkpoints import claim, fingerprint, last_complete
+from train.learning.loss import weighted_loss
+from train.learning.watch import Watch
 from train.progress import OnProgress, silent
 from train.settings import DecodingSettings, TrainSettings
-from train.watch import Watch
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -116,28 +113,6 @@ def train(
     )
     shutil.rmtree(checkpoints)
     return result
-
-
-def add_adapter(model: "PreTrainedModel", settings: TrainSettings) -> PeftModel:
-    """Puts a fresh LoRA adapter on a base; its matrices are float32, whatever the base computes in.
-
-    Raises:
-        UserError: no module has one of the names in `target_modules`.
-    """
-    modules = settings.target_modules
-    config = LoraConfig(
-        r=settings.rank,
-        # PEFT's annotation is narrower than what it takes.
-        lora_alpha=cast(int, settings.alpha),
-        lora_dropout=settings.dropout,
-        use_rslora=settings.rslora,
-        target_modules=modules if isinstance(modules, str) else list(modules),
-        task_type="CAUSAL_LM",
-    )
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        raise UserError(f"train.target_modules = {modules!r}: {' '.join(str(error).split())}") from None
 
 
 def make_trainer(model: PeftModel, data: Samples, settings: TrainSettings, checkpoints: Path, watch: TrainerCallback) -> Trainer:

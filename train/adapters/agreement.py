@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from formats.contract.report import Point, StopSpec, problems_of, stop_spec
 from formats.errors import UserError
 from formats.templates.template import Template
-from train.adapter import read_adapter
+from train.adapters.folder import read_adapter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

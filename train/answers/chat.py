@@ -15,9 +15,9 @@ from formats.rendering.render import Turn, render_prompt
 from formats.templates.template import BOT, Template
 from formats.templates.values import Values
 from formats.tokens.encoding import decode_reply, encode_prompt
-from train.adapter import generation_config, read_adapter
-from train.base_model import load_for_generation, load_tokenizer, resolve
-from train.generate import Reply, TextualStop, attach, read_reply
+from train.adapters.folder import generation_config, read_adapter
+from train.answers.generate import Reply, TextualStop, attach, read_reply
+from train.bases.base_model import load_for_generation, load_tokenizer, resolve
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase

@@ -14,7 +14,7 @@ from formats.contract.report import StopSpec, stop_spec
 from formats.errors import UserError
 from formats.templates.template import Template, read_template
 from formats.tokens.encoding import end_ids
-from train.checkpoints import write_whole
+from train.files import write_whole
 from train.settings import DecodingSettings, TrainSettings
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from formats.templates.template import load_template
-from train.adapter import read_adapter
-from train.checkpoints import last_complete, mark_complete
+from train.adapters.folder import read_adapter
+from train.learning.checkpoints import last_complete, mark_complete
+from train.learning.trainer import TrainResult, train
 from train.progress import TrainProgress
 from train.settings import DecodingSettings, TrainSettings
-from train.trainer import TrainResult, train
 
 SETTINGS = TrainSettings(
     rank=4, dropout=0.1, batch=4, max_tokens=128, max_steps=8, save_every=3, learning_rate=5e-3, tokens_per_batch=256, warmup=0.2

@@ -9,11 +9,12 @@ import torch
 
 from formats.errors import UserError
 from formats.tokens.encoding import Encoded
-from train.base_model import SMOLLM2, Base, load_for_generation, load_for_training, load_tokenizer, resolve
-from train.batches import flatten, token_losses
-from train.gguf_base import converted
+from train.adapters.lora import add_adapter
+from train.bases.base_model import SMOLLM2, Base, load_for_generation, load_for_training, load_tokenizer, resolve
+from train.bases.gguf import converted
+from train.learning.batches import flatten
+from train.learning.loss import token_losses
 from train.settings import TrainSettings
-from train.trainer import add_adapter
 
 ROW = Encoded(np.array([5, 9, 40, 41, 77, 3, 1], np.int32), 2, 1)
 
@@ -98,7 +99,7 @@ def test_smollm2_is_converted_once_and_answers(tmp_path: Path, monkeypatch: pyte
     folder = Path(base.location)
     assert folder.parent == tmp_path / "cache" / "bases"
     assert [path.name for path in folder.parent.iterdir()] == [folder.name], "no partial folder is left"
-    monkeypatch.setattr("train.gguf_base._convert", lambda gguf, folder: pytest.fail("converted twice"))
+    monkeypatch.setattr("train.bases.gguf._convert", lambda gguf, folder: pytest.fail("converted twice"))
     assert resolve(SMOLLM2).location == base.location
     tokenizer = load_tokenizer(base)
     assert (tokenizer.eos_token, tokenizer.eos_token_id) == ("<|im_end|>", 2)

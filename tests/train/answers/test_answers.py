@@ -14,13 +14,13 @@ from formats.errors import UserError
 from formats.rendering.render import Turn, render_prompt
 from formats.templates.template import Template
 from formats.tokens.encoding import end_ids, end_token_id, stop_ids
-from train.adapter import filler_id, generation_config, read_adapter
-from train.base_model import Base, load_tokenizer
-from train.chat import Chat
-from train.evaluate import evaluate, loops, termination
-from train.generate import Reply, generate, read_reply
+from train.adapters.folder import filler_id, generation_config, read_adapter
+from train.answers.chat import Chat
+from train.answers.generate import Reply, generate, read_reply
+from train.bases.base_model import Base, load_tokenizer
+from train.evaluation.evaluate import evaluate, loops, termination
+from train.learning.trainer import train
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
-from train.trainer import train
 
 GREEDY = DecodingSettings(temperature=0, max_new_tokens=48)
 

@@ -11,9 +11,10 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from formats.errors import UserError
 from formats.templates.template import Template
 from formats.tokens.encoding import Encoded, encode_sample
-from train.attention import SEGMENTS, can_use_segments
-from train.base_model import Base, load_tokenizer
-from train.batches import flatten, read_samples, samples_at_once, stop_in_loss, token_losses, weighted_loss
+from train.bases.base_model import Base, load_tokenizer
+from train.learning.attention import SEGMENTS, can_use_segments
+from train.learning.batches import flatten, read_samples, samples_at_once, stop_in_loss
+from train.learning.loss import token_losses, weighted_loss
 
 A = Encoded(input_ids=np.array([10, 11, 12, 13, 1], np.int32), num_prompt=2, num_stop=2)
 B = Encoded(input_ids=np.array([20, 21, 1], np.int32), num_prompt=1, num_stop=1)
@@ -117,7 +118,7 @@ def test_losses_in_pieces_are_the_losses_at_once(monkeypatch: pytest.MonkeyPatch
     labels = torch.tensor([[12, 13, 1, 21, 1], [0, 1, 1, 0, 1]])
     whole = torch.nn.functional.cross_entropy(logits[0], labels[0], reduction="none")
     (expected,) = torch.autograd.grad(whole.square().sum(), logits)
-    monkeypatch.setattr("train.batches._LOGITS_TOGETHER", 60)
+    monkeypatch.setattr("train.learning.loss._LOGITS_TOGETHER", 60)
     losses = token_losses(SimpleNamespace(logits=logits), labels)
     torch.testing.assert_close(losses, whole)
     torch.testing.assert_close(torch.autograd.grad(losses.square().sum(), logits)[0], expected)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig
 
-from train.base_model import Base
-from train.end_tokens import end_tokens
+from train.bases.base_model import Base
+from train.bases.end_tokens import end_tokens
 
 
 def base_of(folder: Path, in_config: int | list[int] | None, generation: str | None) -> Base:

@@ -17,7 +17,7 @@ from formats.contract.report import OutputRow
 from formats.errors import UserError
 
 if TYPE_CHECKING:
-    from train.base_model import Base
+    from train.bases.base_model import Base
 
 OUTPUTS = ("lm_head.weight", "embed_out.weight")
 """How the names of output matrices end."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from train.checkpoints import mark_complete
+from train.learning.checkpoints import mark_complete
 from train.progress import OnProgress, TrainProgress
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from formats.errors import UserError
 from formats.templates.template import Template
-from train.adapter import write_adapter
-from train.agreement import check_adapter
-from train.base_model import Base, load_tokenizer
+from train.adapters.agreement import check_adapter
+from train.adapters.folder import write_adapter
+from train.bases.base_model import Base, load_tokenizer
 from train.settings import DecodingSettings, TrainSettings
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from transformers import GenerationConfig
 
 if TYPE_CHECKING:
-    from train.base_model import Base
+    from train.bases.base_model import Base
 
 
 def end_tokens(base: "Base") -> frozenset[int]:

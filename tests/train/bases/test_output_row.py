@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from formats.contract.report import OutputRow
 from formats.errors import UserError
-from train.base_model import Base, resolve
-from train.output_row import output_row
+from train.bases.base_model import Base, resolve
+from train.bases.output_row import output_row
 
 WIDTH, COUNT = 48, 3_000
 NEVER_SEEN = range(5, 17)

@@ -1,0 +1,1 @@
+"""Base models: found by name, loaded, and looked at without loading them."""

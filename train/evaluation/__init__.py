@@ -1,0 +1,1 @@
+"""Measures an adapter against its base."""

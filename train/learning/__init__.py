@@ -1,0 +1,1 @@
+"""The training: batches, attention, loss, checkpoints, and the trainer that joins them."""
