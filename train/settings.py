@@ -12,12 +12,23 @@ class _Settings(BaseModel):
 class TrainSettings(_Settings):
     """How an adapter is trained. The defaults suit a small base model on a laptop without a GPU."""
 
+    preset: Literal["tutorial", "qlora-paper", "small-gpu", "cpu-demo"] | None = Field(
+        None, description="Settings under a name, which those written beside it replace."
+    )
     base: str = Field("smollm2-135m", description="The base model: smollm2-135m, a Hub id, a local directory or a .gguf file.")
-    quantisation: Literal["nf4", "none"] = Field("nf4", description="nf4: the base in 4 bit with double quantisation; none: as it is.")
+    quantisation: Literal["nf4", "int8", "none"] = Field(
+        "nf4", description="nf4: the base in 4 bit with double quantisation; int8: in 8 bit; none: as it is."
+    )
     rank: int = Field(16, ge=1, le=1024, description="Rank of the adapter's matrices.")
     alpha: float = Field(32.0, gt=0, description="Scale of the adapter: alpha / rank, or alpha / sqrt(rank) with rslora.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
     rslora: bool = Field(False, description="Scale by the square root of the rank, which keeps high ranks trainable.")
+    dora: bool = Field(False, description="Learn the length of each weight's rows apart from their direction (DoRA).")
+    init: Literal["default", "pissa", "loftq"] = Field(
+        "default",
+        description="Start of the adapter: default changes nothing; pissa: the weights' largest singular values, of an unquantised base; "
+        "loftq: what quantising took away, of an nf4 base.",
+    )
     target_modules: str | Annotated[tuple[str, ...], Field(strict=False)] = Field(
         "all-linear",
         description='Layers that get an adapter: "all-linear", or a list of names such as ["q_proj", "v_proj"].',
@@ -35,15 +46,29 @@ class TrainSettings(_Settings):
         4096, ge=16, description="Tokens that go through the model at once, at most: fewer need less memory, more need fewer passes."
     )
     stop_weight: float = Field(1.0, gt=0, le=100, description="Weight of the stop's tokens in the loss; the reply's own have 1.")
-    optimizer: Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = Field(
-        "adamw_torch", description="Optimizer; the paged ones move their state out of a full GPU."
+    train_stop: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether the end token's own rows are trained with the adapter; auto: where the base never learned to put it out.",
+    )
+    optimizer: Literal["auto", "adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = Field(
+        "auto",
+        description="Optimizer; the paged ones move their state out of a full GPU; auto: paged_adamw_32bit on a GPU, else adamw_torch.",
     )
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of the adapter's matrices.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
+    neftune_alpha: float = Field(0.0, ge=0, description="Noise on the embeddings of the training (NEFTune); 0: none.")
     activation_checkpointing: bool = Field(
         False, description="Compute activations again in the backward pass: about a third slower, far less memory."
     )
     save_every: int = Field(50, ge=1, description="Steps between two checkpoints.")
+    eval_every: int = Field(0, ge=0, description="Steps between two measurements of the loss on the validation split; 0: none.")
+    eval_samples: int = Field(256, ge=1, description="Validation samples that such a measurement takes, at most.")
+    patience: int = Field(
+        0, ge=0, description="Stop after so many measurements in a row without a better loss; 0: never. Needs eval_every."
+    )
+    report_to: Annotated[tuple[Literal["tensorboard", "wandb", "trackio"], ...], Field(strict=False)] = Field(
+        (), description="Where the course of the training is reported as well, beside the terminal."
+    )
     seed: int = Field(0, ge=0, description="Seed of the order of the samples, the adapter's start and its dropout.")
 
 
