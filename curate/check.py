@@ -1,7 +1,7 @@
 """Checks the stop contract: of a folder of samples, of anybody's dataset, or of a finished adapter."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from curate.dataset_rows import open_dataset
 from curate.splits import SPLITS
 from formats.contract.checking import Trainer, check
-from formats.contract.report import ContractReport
+from formats.contract.report import ContractReport, OutputRow
 from formats.contract.rows import ASSISTANTS, Chats, Pairs, Rows
 from formats.errors import ContractError, UserError
 from formats.rendering.render import Turn, render_prompt
@@ -19,6 +19,7 @@ from formats.templates.template import BOT, Template
 
 if TYPE_CHECKING:
     from train.bases.base_model import Base
+    from train.settings import TrainSettings
 
 PAIR = ("prompt", "completion")
 
@@ -69,6 +70,8 @@ def check_any(name: str, asked: Asked, say: Callable[[str], None] = lambda line:
     else:
         parts = open_dataset(name, asked.split, asked.columns)
     usual = TrainSettings().max_tokens if trainer == "lorum" else OF_OTHERS
+    # Only our trainer trains an end token's rows without being told to.
+    train_stop = TrainSettings().train_stop if trainer == "lorum" else "never"
     reads = Trainer(trainer, asked.max_tokens or usual, asked.assistant_only)
     first = next(parts, None)
     if first:
@@ -81,37 +84,60 @@ def check_any(name: str, asked: Asked, say: Callable[[str], None] = lambda line:
             )
         say(f"the folder's template ({template.name}) does not count: {trainer} renders messages with the base's own chat template")
         template = None
-    return _checked(_rendered(parts, template), reads, template, _tokenizer_alone(asked.base) or _base(asked.base))
+    return _checked(_rendered(parts, template), reads, template, _tokenizer_alone(asked.base) or _base(asked.base), train_stop)
 
 
-def check_folder(samples: Path, base: str, max_tokens: int) -> ContractReport:
+def check_folder(samples: Path, base: str, max_tokens: int, train_stop: str = "auto") -> ContractReport:
     """The stop contract over the rows of all splits of a folder of samples, as Lorum's trainer reads them.
 
     Raises:
         UserError: the folder holds no samples, or the base cannot be found.
     """
-    return _checked(_own_rows(samples, SPLITS), Trainer("lorum", max_tokens), folder_template(samples), _base(base))
+    return _checked(_own_rows(samples, SPLITS), Trainer("lorum", max_tokens), folder_template(samples), _base(base), train_stop)
 
 
-def require_contract(samples: Path, base: str, max_tokens: int) -> ContractReport:
+def require_contract(samples: Path, base: str, max_tokens: int, train_stop: str = "auto") -> ContractReport:
     """The report of a contract that holds.
+
+    Args:
+        train_stop: that of the training's settings: where it trains the end token's rows, a base that never did so is no obstacle.
 
     Raises:
         ContractError: it does not hold.
         UserError: the folder holds no samples, or the base cannot be found.
     """
-    report = check_folder(samples, base, max_tokens)
+    report = check_folder(samples, base, max_tokens, train_stop)
     if not report.holds:
         raise ContractError(f"the stop contract does not hold, so nothing was trained: {'; '.join(report.problems)}")
     return report
 
 
-def _checked(parts: Iterator[Rows], trainer: Trainer, template: Template | None, base: "Base") -> ContractReport:
+def require_fitting(settings: "TrainSettings") -> None:
+    """Refuses settings of a training that its base or what is installed here does not allow, before any weight is loaded.
+
+    Raises:
+        UserError: they do not fit, or the base cannot be found.
+    """
+    from train.bases.fitting import check_fits
+    from train.requirements import require_installed
+
+    require_installed(settings)
+    check_fits(settings, _base(settings.base).config)
+
+
+def _checked(parts: Iterator[Rows], trainer: Trainer, template: Template | None, base: "Base", train_stop: str) -> ContractReport:
     from train.bases.base_model import load_tokenizer
     from train.bases.end_tokens import end_tokens
+
+    return check(parts, trainer, load_tokenizer(base), template, partial(_output_row, base, train_stop), end_tokens(base))
+
+
+def _output_row(base: "Base", train_stop: str, token: int) -> OutputRow:
+    """What is known of a token's row, and whether the training will train it."""
     from train.bases.output_row import output_row
 
-    return check(parts, trainer, load_tokenizer(base), template, partial(output_row, base), end_tokens(base))
+    row = output_row(base, token)
+    return replace(row, to_train=train_stop == "always" or (train_stop == "auto" and row.trained is False))
 
 
 def _base(name: str) -> "Base":

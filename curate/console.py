@@ -55,7 +55,8 @@ class Reporter:
 
     def training(self, now: "TrainProgress") -> None:
         """A step of a training."""
-        figures = f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s"
+        held_out = "" if now.validation_loss is None else f", held-out {now.validation_loss:.3f}"
+        figures = f"loss {now.loss:.3f}{held_out}, {now.tokens_per_second:,.0f} tokens/s"
         if self._bars:
             self("train", now.step, now.steps)
             self._bars.update(self._tasks["train"], description=f"train: {figures}")
@@ -135,12 +136,13 @@ def _explain(error: Exception) -> tuple[str, int]:
     """An error's one line and exit code: 2 for the caller's mistake, 1 for everything else."""
     from curate.sources.fetching.patience import SourceDownError
     from filters.rule import RuleError
-    from formats.errors import ContractError, UserError
+    from formats.errors import ContractError, TrainingError, UserError
+    from train.evaluation.judging.endpoint import JudgeDownError
 
     line = " ".join(str(error).split())
     if isinstance(error, UserError | RuleError):
         return line, 2
-    if isinstance(error, ContractError | SourceDownError):
+    if isinstance(error, ContractError | SourceDownError | TrainingError | JudgeDownError):
         return line, 1
     if _disk_is_full(error):
         return f"the disk is full ({line}): make room and run the same command again; what was finished is kept", 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from curate import STAGES, __version__
 from curate.card import dataset_card
-from curate.check import require_contract
+from curate.check import require_contract, require_fitting
 from curate.engine import alone
 from curate.files import read_json, write_json, write_text
 from curate.gather import import_files
@@ -80,7 +80,10 @@ def run(recipe: Recipe, out: Path, narrator: Narrator, until: str = "eval") -> d
     _refuse_foreign(out)
     with alone(out / ".lock", out):
         record = _Record(out, recipe)
-        stages = _stages(recipe, files, out, narrator, trains=STAGES.index(until) > STAGES.index("format"))
+        trains = STAGES.index(until) > STAGES.index("format")
+        if trains:
+            require_fitting(recipe.train)
+        stages = _stages(recipe, files, out, narrator, trains)
         for stage in stages[: STAGES.index(until) + 1]:
             started = time.monotonic()
             done_before = record.does(stage)
@@ -155,7 +158,7 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator,
 
     def check() -> dict[str, Any]:
         narrator.say(f"check: reading every sample with the tokenizer of {recipe.train.base}")
-        return asdict(require_contract(samples, recipe.train.base, recipe.train.max_tokens))
+        return asdict(require_contract(samples, *contract))
 
     def learn() -> dict[str, Any]:
         from train.learning.trainer import train
@@ -170,14 +173,15 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator,
     def after(name: str, folder: Path, *settings: Any) -> Callable[[], str]:
         return lambda: fingerprint(name, made_by(folder), settings)
 
+    contract = (recipe.train.base, recipe.train.max_tokens, recipe.train.train_stop)
     learned = (recipe.train.model_dump(), recipe.decoding.model_dump())
     return [
         _Stage("gather", lambda: made_by(posts) or "", gather, ()),
         _Stage("filter", lambda: made_by(judged) or "", judge, ()),
         _Stage("format", lambda: made_by(samples) or "", render, ()),
-        _Stage("check", after("check", samples, recipe.train.base, recipe.train.max_tokens), check, (samples,)),
+        _Stage("check", after("check", samples, *contract), check, (samples,)),
         _Stage("train", after("train", samples, *learned), learn, (adapter / "adapter_config.json",)),
-        _Stage("eval", after("eval", samples, *learned, recipe.eval.model_dump()), test, (adapter / "stop.json",)),
+        _Stage("eval", after("eval", samples, *learned, recipe.eval.model_dump()), test, (adapter / "eval.json",)),
     ]
 
 
@@ -186,7 +190,8 @@ class _Record:
 
     def __init__(self, out: Path, recipe: Recipe) -> None:
         self._path = out / "run.json"
-        self._before: dict[str, Any] = read_json(self._path).get("stages", {})
+        before = read_json(self._path)
+        self._before: dict[str, Any] = before.get("stages", {})
         self._changed = False
         self.run: dict[str, Any] = {
             "name": recipe.name,
@@ -197,6 +202,8 @@ class _Record:
             "recipe": recipe.model_dump(mode="json"),
             "stages": dict(self._before),
         }
+        if "judged" in before:
+            self.run["judged"] = before["judged"]
 
     def does(self, stage: _Stage) -> bool:
         """Does a stage and notes it; returns whether it was done before, with the same settings and input.
@@ -211,7 +218,9 @@ class _Record:
         counts = stage.work()
         done_before = before.get("fingerprint") == stage.made_from() and not stage.leaves
         seconds = before["seconds"] if done_before else round(time.monotonic() - started, 2)
-        self._changed |= before.get("fingerprint") != stage.made_from()
+        if before.get("fingerprint") != stage.made_from():
+            self._changed = True
+            self.run.pop("judged", None)
         self._note(stage.name, {"fingerprint": stage.made_from(), "seconds": seconds, "counts": counts})
         return done_before
 

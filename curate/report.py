@@ -1,16 +1,18 @@
 """What a run came to, for the terminal: the funnel and the figures of each stage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from curate.evaluated import evaluation_lines
 from curate.preview import draw_samples, print_samples
 from curate.samples import LEFT_OUT
 from filters.funnel import KEPT, OUTCOMES, Funnel
 from formats.contract.lines import contract_lines
-from formats.visible import for_terminal, for_terminal_line
+from formats.visible import for_terminal_line
+from train.memory.sizes import shown_size
 
 BAR = 30
 WIDTH = 80
@@ -134,41 +136,28 @@ def training_lines(result: dict[str, Any]) -> list[str]:
         f"samples: {result['samples']:,} ({result['dropped_too_long']:,} too long); {result['tokens']:,} real tokens in "
         f"{result['steps']:,} steps, {result['epochs']:.2f} passes",
         f"loss: {result['first_loss']:.3f} -> {result['final_loss']:.3f}",
+        *_measured(result),
         f"speed: {result['tokens_per_second']:,.0f} real tokens/s, {result['seconds']:,.0f} s{resumed}",
+        *_memory(result),
     ]
 
 
-def comparison(result: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Base against adapter: what was measured, the base's figure, the adapter's."""
-    base, adapter = result["base"], result["adapter"]
-    shipped, tokens = base["shipped"]["prompts"], base["shipped"]["max_new_tokens"]
-
-    def both(label: str, show: Callable[[dict[str, Any]], str]) -> tuple[str, str, str]:
-        return label, show(base), show(adapter)
-
-    def rate(decoding: str) -> Callable[[dict[str, Any]], str]:
-        return lambda model: f"{model[decoding]['stopped']}/{model[decoding]['prompts']} = {model[decoding]['rate']:.2f}"
-
+def _measured(result: dict[str, Any]) -> list[str]:
+    """The held-out loss, where the training measured it."""
+    losses = dict(result["validation_losses"])
+    if not losses:
+        return []
+    best = result["best_step"]
     return [
-        both(f"perplexity of {base['perplexity']['samples']} held-out replies", lambda model: f"{model['perplexity']['reply']:.1f}"),
-        both("perplexity with their stops", lambda model: f"{model['perplexity']['with_stop']:.1f}"),
-        both("probability of the stop where a reply ends", lambda model: f"{model['perplexity']['stop_probability']:.2g}"),
-        both(f"stops within {tokens} tokens, {shipped} prompts, as shipped", rate("shipped")),
-        both(f"stops within {tokens} tokens, {shipped} prompts, greedy", rate("greedy")),
-        both("of those that do not (greedy), in a loop", lambda model: f"{model['greedy']['looped']:.0%}"),
-        both("answers without a word, as shipped", lambda model: f"{model['shipped']['empty']}"),
-        both("tokens of an answer that stops, as shipped", lambda model: f"{model['shipped']['mean_tokens']:.0f}"),
+        f"held-out loss: {next(iter(losses.values())):.3f} -> {losses[best]:.3f} at step {best:,} of {result['steps']:,}, which was kept"
     ]
 
 
-def evaluation_lines(result: dict[str, Any]) -> list[str]:
-    """Base against adapter in lines, then the examples."""
-    lines = [f"{'':<52}{'base':>14}{'adapter':>14}"]
-    lines += [f"{label:<52}{base:>14}{adapter:>14}" for label, base, adapter in comparison(result)]
-    for example in result["examples"]:
-        lines += ["", *(f"  | {line}" for line in for_terminal(example["prompt"]).rstrip().split("\n"))]
-        lines += [f"  {who + ':':<9}{for_terminal_line(example[who])}" for who in ("forum", "base", "adapter")]
-    return lines
+def _memory(result: dict[str, Any]) -> list[str]:
+    """Plan and peak side by side."""
+    peak, planned = result["peak_bytes"], result["planned_bytes"]
+    said = f"planned {shown_size(planned)} ({planned / peak:.2f} of it)" if planned else "not planned: the planner does not know this base"
+    return [f"memory: {shown_size(peak)} at most on {result['device']}, {said}"]
 
 
 def print_run(run: dict[str, Any], out: Path) -> None:

@@ -63,6 +63,10 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> str:
     faults = error.errors()
     first = faults[0]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    if first["type"] == "value_error" and isinstance(first["input"], dict):
+        # A validator of a whole section, whose message names the keys that do not go together.
+        section = f"[{'.'.join(map(str, first['loc']))}] " if first["loc"] else ""
+        return f"{section}{first['msg'].removeprefix('Value error, ')}{more}"
     *path, key = [str(part) for part in first["loc"]]
     where = f"[{'.'.join(path)}] " if path else ""
     if first["type"] == "extra_forbidden":

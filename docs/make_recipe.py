@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from curate.judging.lines import shown
 from curate.sections import FormatSettings, GatherSettings
 from filters.catalogue import RULES, TRANSFORMS
+from train.presets import PRESETS
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
 
 PAGE = Path(__file__).with_name("recipe.md")
@@ -32,6 +33,8 @@ def page() -> str:
         parts.append(f"## [{name}]\n\n{section.__doc__}\n\n| key | default | |\n|---|---|---|\n{_settings(section)}\n")
         if name == "gather":
             parts.append(_rules())
+        if name == "train":
+            parts.append(_presets())
         if name == "format":
             parts.append("Templates, one's own and the built-in ones, are described in [formats.md](formats.md).\n")
     return "\n".join(parts)
@@ -43,6 +46,21 @@ def _settings(section: type[BaseModel]) -> str:
         default = "—" if field.is_required() else f"`{shown(field.get_default(call_default_factory=True))}`"
         rows.append(f"| `{key}` | {default} | {field.description} |")
     return "\n".join(rows)
+
+
+def _presets() -> str:
+    keys = list(dict.fromkeys(key for values in PRESETS.values() for key in values))
+    rows = [
+        f"| `{key}` | " + " | ".join(f"`{shown(values[key])}`" if key in values else "" for values in PRESETS.values()) + " |"
+        for key in keys
+    ]
+    return (
+        "### Presets\n\nWhat `preset` stands for; a key written beside it wins, and an empty field is the default above. `tutorial` has "
+        "the settings of the well-known tutorial for Llama 2 in 4 bit, `qlora-paper` those of Dettmers et al. 2023 for 7B and 13B (for 33B "
+        "and 65B: `dropout = 0.05`, `learning_rate = 1e-4`), `small-gpu` is for a 7B model on 8 to 12 GB, `cpu-demo` for a demonstration "
+        "without a GPU.\n\n"
+        f"| key | {' | '.join(f'`{name}`' for name in PRESETS)} |\n|---|{'---|' * len(PRESETS)}\n" + "\n".join(rows) + "\n"
+    )
 
 
 def _rules() -> str:

@@ -9,6 +9,7 @@ class TrainProgress:
     """Where a training stands after an optimizer step: `loss` of that step (nats a token), `tokens` since the training's beginning.
 
     Tokens are real ones, there is no padding; `tokens_per_second` counts the last twenty steps, `seconds_left` is estimated from them.
+    `validation_loss` is the last one measured on held-out samples, None where there is none yet.
     """
 
     step: int
@@ -17,6 +18,7 @@ class TrainProgress:
     tokens: int
     tokens_per_second: float
     seconds_left: float
+    validation_loss: float | None = None
 
 
 OnProgress = Callable[[TrainProgress], None]

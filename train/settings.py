@@ -1,8 +1,10 @@
 """What can be set about a training, the decoding it ships and its evaluation: the `[train]`, `[decoding]` and `[eval]` of a recipe."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from train.presets import PRESETS
 
 
 class _Settings(BaseModel):
@@ -31,7 +33,7 @@ class TrainSettings(_Settings):
     )
     target_modules: str | Annotated[tuple[str, ...], Field(strict=False)] = Field(
         "all-linear",
-        description='Layers that get an adapter: "all-linear", or a list of names such as ["q_proj", "v_proj"].',
+        description='Layers that get an adapter: "all-linear" (but the output matrix), or names such as ["q_proj", "v_proj"].',
     )
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate.")
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field("cosine", description="Course of the learning rate.")
@@ -71,6 +73,44 @@ class TrainSettings(_Settings):
     )
     seed: int = Field(0, ge=0, description="Seed of the order of the samples, the adapter's start and its dropout.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_preset(cls, given: Any) -> Any:
+        """Lays a preset beneath what is written beside it."""
+        preset = PRESETS.get(str(given.get("preset"))) if isinstance(given, dict) else None
+        return {**preset, **given} if preset else given
+
+    @model_validator(mode="after")
+    def _refuse_wrong_combinations(self) -> Self:
+        if self.init == "pissa" and self.quantisation != "none":
+            raise ValueError(
+                f'init = "pissa" does not go with quantisation = "{self.quantisation}": the adapter would start from what is left of the '
+                'weights after quantising, which nobody who loads it has; set quantisation = "none", or init = "loftq" with nf4'
+            )
+        if self.init == "loftq" and self.quantisation != "nf4":
+            raise ValueError(
+                f'init = "loftq" does not go with quantisation = "{self.quantisation}": it makes up for what 4 bits take away; '
+                'set quantisation = "nf4", or leave init out'
+            )
+        if self.init != "default" and self.dora:
+            raise ValueError(
+                f'init = "{self.init}" does not go with dora = true: DoRA measures the weights\' lengths before such a start changes them; '
+                "leave one of the two out"
+            )
+        if self.dora and self.quantisation == "int8":
+            raise ValueError(
+                'dora = true does not go with quantisation = "int8": evaluated between steps, PEFT\'s DoRA loses the 8-bit scales; '
+                'set quantisation = "nf4" or "none", or leave dora out'
+            )
+        if not self.target_modules:
+            raise ValueError('target_modules names no layer; name some, as in ["q_proj", "v_proj"], or leave it out for all linear layers')
+        if self.patience and not self.eval_every:
+            raise ValueError(
+                f"patience = {self.patience} needs eval_every: without measurements nothing can say when to stop; "
+                f"set eval_every, as in eval_every = {self.save_every}, or leave patience out"
+            )
+        return self
+
 
 class DecodingSettings(_Settings):
     """How the adapter answers by default; shipped in its `generation_config.json`. A temperature of 0 is greedy decoding."""
@@ -87,8 +127,14 @@ class DecodingSettings(_Settings):
 class EvalSettings(_Settings):
     """How an adapter is compared with its base on samples that were held out of the training."""
 
-    prompts: int = Field(32, ge=1, description="Held-out prompts that are answered, to measure how often an answer stops.")
+    prompts: int = Field(64, ge=1, description="Held-out prompts that are answered, greedily and as shipped.")
     max_new_tokens: int = Field(128, ge=1, description="Tokens within which an answer must stop.")
-    shown: int = Field(3, ge=0, description="Prompts shown with the answers of base and adapter.")
+    shown: int = Field(
+        6, ge=0, description="Prompts shown with the answers of base and adapter; one of them where the adapter copies most."
+    )
     perplexity_samples: int = Field(64, ge=1, description="Held-out samples on whose replies the perplexity is measured, at most.")
-    seed: int = Field(0, ge=0, description="Seed of the choice of prompts and of sampling.")
+    toxicity: str = Field(
+        "lite",
+        description='Scorer of the answers\' toxicity, named as for the rule toxicity: lite, detoxify:MODEL, ...; "none": not measured.',
+    )
+    seed: int = Field(0, ge=0, description="Seed of the choice of prompts, of sampling and of the intervals.")

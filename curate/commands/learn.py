@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from curate.commands.judging import JudgingOptions, judge_if_asked, judging_options, refuse_half
 from curate.console import Reporter, common_options, tell
 
 
@@ -15,21 +16,27 @@ from curate.console import Reporter, common_options, tell
 @click.argument("samples", type=click.Path(path_type=Path))
 @click.option("--base", default="smollm2-135m", show_default=True, help="smollm2-135m, a Hub id, a local directory or a .gguf file.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the adapter to write.")
+@click.option("--preset", help="Settings under a name: tutorial, qlora-paper, small-gpu or cpu-demo; --set replaces them one by one.")
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="A setting of [train] or [decoding]: epochs=3, decoding.temperature=0.7."
 )
 @common_options
-def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...], as_json: bool, quiet: bool) -> dict[str, Any]:
+def train_command(
+    samples: Path, base: str, out: Path, preset: str | None, changes: tuple[str, ...], as_json: bool, quiet: bool
+) -> dict[str, Any]:
     """Train a QLoRA adapter on samples.
 
     The base stays in 4 bit (NF4, double quantisation); reply and stop carry the loss. The stop contract is checked first. A training
-    that was killed goes on from its last checkpoint.
+    that was killed, or stopped with Ctrl-C or SIGTERM, goes on from its last checkpoint. Several processes train one adapter:
+    torchrun --nproc-per-node 2 -m curate.cli train ...
 
     \b
     Example:
-      lorum train samples --base smollm2-135m --out adapter --set epochs=3
+      lorum train samples --base smollm2-135m --out adapter --preset cpu-demo --set eval_every=20
     """
-    from curate.check import require_contract
+    from contextlib import nullcontext
+
+    from curate.check import require_contract, require_fitting
     from curate.engine import alone
     from curate.report import training_lines
     from curate.settings import build_settings, set_value
@@ -42,14 +49,22 @@ def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...],
         if key in ("base", "train.base"):
             raise UserError(f"--set {change}: name the base with --base")
         set_value(tables, change if key.startswith(("train.", "decoding.")) or not key else f"train.{change}")
-    settings = build_settings(TrainSettings, {**tables["train"], "base": base}, "train")
+    named = {"preset": preset} if preset else {}
+    settings = build_settings(TrainSettings, {**named, **tables["train"], "base": base}, "train")
     decoding = build_settings(DecodingSettings, tables["decoding"], "decoding")
-    require_contract(samples, base, settings.max_tokens)
-    from train.learning.trainer import train
+    from train.learning.processes import one_voice
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with Reporter(quiet) as progress, alone(out.with_name(f".{out.name}.lock"), out):
-        result = train(samples, base, out, settings, decoding, progress=progress.training)
+    with one_voice() as is_main:
+        require_fitting(settings)
+        require_contract(samples, base, settings.max_tokens, settings.train_stop)
+        from train.learning.trainer import train
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock = alone(out.with_name(f".{out.name}.lock"), out) if is_main else nullcontext()
+        with Reporter(quiet or not is_main) as progress, lock:
+            result = train(samples, base, out, settings, decoding, progress=progress.training)
+    if not is_main:
+        raise click.exceptions.Exit(0)
     if not as_json:
         tell("\n".join([*training_lines(asdict(result)), f"-> {out}"]))
     return asdict(result)
@@ -58,29 +73,51 @@ def train_command(samples: Path, base: str, out: Path, changes: tuple[str, ...],
 @click.command("eval")
 @click.argument("adapter", type=click.Path(path_type=Path))
 @click.option("--samples", type=click.Path(path_type=Path), help="Folder of its samples. [default: samples beside the adapter]")
-@click.option("--prompts", default=32, show_default=True, type=click.IntRange(1), help="Held-out prompts to answer.")
-@click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Tokens within which an answer must stop.")
+@click.option("--prompts", type=click.IntRange(1), help="Held-out prompts to answer. [default: 64]")
+@click.option("--max-new-tokens", type=click.IntRange(1), help="Tokens within which an answer must stop. [default: 128]")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="A setting of [eval]: perplexity_samples=256, toxicity=none.")
+@judging_options
 @common_options
-def eval_command(adapter: Path, samples: Path | None, prompts: int, max_new_tokens: int, as_json: bool, quiet: bool) -> dict[str, Any]:
-    """Measure perplexity and termination rate against the base model.
+def eval_command(
+    adapter: Path,
+    samples: Path | None,
+    prompts: int | None,
+    max_new_tokens: int | None,
+    changes: tuple[str, ...],
+    judging: JudgingOptions,
+    as_json: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Measure an adapter: does it stop, and is it the personality?
 
-    Uses the test and validation splits, whose threads the training never saw, and writes the rates into the adapter's stop.json, in place
-    of those that stand there.
+    Compares it with its base and with the forum's own replies on the test and validation splits, whose threads the training never saw:
+    perplexity, how answers end, their length, variety, copying, toxicity and style, with 95 % intervals. Writes the figures into the
+    adapter's eval.json and the termination rates into its stop.json, in place of those that stand there. With --against and --judge a
+    judge compares answers by pairs as well.
 
     \b
     Example:
-      lorum eval runs/kettle-court/adapter --prompts 64
+      lorum eval runs/kettle-court/adapter --prompts 128
     """
-    from curate.report import evaluation_lines
+    from curate.evaluated import evaluation_lines
+    from curate.judged_pairs import judging_lines
+    from curate.settings import build_settings, set_value
     from train.evaluation.evaluate import evaluate
     from train.settings import EvalSettings
 
-    settings = EvalSettings(prompts=prompts, max_new_tokens=max_new_tokens)
+    refuse_half(judging)
+    tables: dict[str, Any] = {"eval": {}}
+    for change in changes:
+        set_value(tables, change if change.startswith("eval.") else f"eval.{change}")
+    named = {"prompts": prompts, "max_new_tokens": max_new_tokens}
+    settings = build_settings(EvalSettings, {**tables["eval"], **{name: value for name, value in named.items() if value}}, "eval")
+    samples = samples or adapter.parent / "samples"
     with Reporter(quiet) as progress:
-        result = evaluate(adapter, samples or adapter.parent / "samples", settings, progress=progress).to_dict()
+        result = evaluate(adapter, samples, settings, progress=progress).to_dict()
+        judged = judge_if_asked(adapter, samples, judging, progress)
     if not as_json:
-        tell("\n".join(evaluation_lines(result)))
-    return result
+        tell("\n".join([*evaluation_lines(result), *(["", *judging_lines(judged)] if judged else [])]))
+    return result if judged is None else {**result, "judged": judged}
 
 
 @click.command("chat")
@@ -134,4 +171,4 @@ def _answer(chat: Any, line: str, as_json: bool) -> None:
     except KeyboardInterrupt:
         pieces.close()
     if not as_json:
-        click.echo("" if chat.last and chat.last.ending == "stop" else " …")
+        click.echo("" if chat.last and chat.last.ending != "length" else " …")

@@ -20,7 +20,7 @@ from curate.forgetting.excerpts import clear_excerpts, clear_segment
 from curate.forgetting.forgotten import Forgotten
 from curate.forgetting.plan import Plan
 from curate.forgetting.states import clear_states
-from curate.forgetting.survey import example_key, examples_of
+from curate.forgetting.survey import example_keys, examples_of
 from curate.journal import segments
 from curate.judging.judge import FUNNEL
 from curate.manifest import change_report, count_as_made_from, made_by, report_of, stage_of
@@ -31,6 +31,7 @@ from curate.samples import CARD_FILE, Sampled, bare_card
 from curate.splits import SPLITS
 from filters.funnel import COUNTED, Funnel, count
 from filters.scores import drop_scores
+from train.evaluation.judging.kept import kept_beside
 
 
 def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> None:
@@ -62,6 +63,8 @@ def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> 
             _recount_samples(folder, _judged_of(folder, places))
         if judged := _judged_of(folder, places):
             keep_up(folder, judged)
+    for adapter in places.adapters:
+        kept_beside(adapter).unlink(missing_ok=True)
     for run in places.runs:
         _retell(run, places, plan)
 
@@ -152,7 +155,8 @@ def _retell(run: Path, places: Downstream, plan: Plan) -> None:
         stages["format"]["counts"]["sha256"] = {split: _sha256(samples / f"{split}.parquet") for split in SPLITS}
         write_text(_run_card(record, samples), samples / CARD_FILE)
     if "eval" in stages:
-        stages["eval"]["counts"]["examples"] = [one for one in examples_of(record) if example_key(one) not in plan.examples]
+        stages["eval"]["counts"]["examples"] = [one for one in examples_of(record) if example_keys(one).isdisjoint(plan.examples)]
+    record.pop("judged", None)
     if "train" in stages and str(run / "adapter") in (*plan.removed.adapters, *plan.removed.older_adapters):
         record["trained_on_forgotten"] = True
     write_json(record, run / RUN)

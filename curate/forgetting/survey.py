@@ -66,7 +66,9 @@ def survey(
         copies=sum(count_copies(folder, gone) for folder in places.judged),
         samples={split: sum(int((rows["split"] == split).sum()) for rows in dropped.values()) for split in SPLITS},
         scores=count_scores(texts, scores),
-        examples=sum(example_key(example) in examples for run in places.runs for example in examples_of(read_json(run / RUN))),
+        examples=sum(
+            not examples.isdisjoint(example_keys(example)) for run in places.runs for example in examples_of(read_json(run / RUN))
+        ),
         journal=sum(rows.height for segment in segments(places.posts) for rows in forgotten_lines(segment, gone)),
         rejects=named,
         adapters=tuple(map(str, trained)),
@@ -90,15 +92,20 @@ def unusual_ids(posts: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def examples_of(run: Mapping[str, Any]) -> list[dict[str, str]]:
+def examples_of(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The evaluation's examples in the record of a run."""
-    found: list[dict[str, str]] = run.get("stages", {}).get("eval", {}).get("counts", {}).get("examples", [])
+    found: list[dict[str, Any]] = run.get("stages", {}).get("eval", {}).get("counts", {}).get("examples", [])
     return found
 
 
-def example_key(example: Mapping[str, str]) -> str:
+def example_key(example: Mapping[str, Any]) -> str:
     """What tells an example from others: a hash of its prompt and the forum's reply."""
     return hashlib.sha256(f"{example['prompt']}\0{example['forum']}".encode()).hexdigest()
+
+
+def example_keys(example: Mapping[str, Any]) -> set[str]:
+    """The keys of the samples that an example shows: its own, and those of training replies that an answer copied."""
+    return {example_key(example), *example.get("copied_from", {}).values()}
 
 
 def _find(places: Downstream, sought: Forgotten, progress: Progress) -> tuple[frozenset[str], frozenset[str]]:
@@ -159,13 +166,12 @@ def _count(folder: Path, gone: Forgotten) -> int:
 
 
 def _keys_of_samples(folder: Path, rows: pl.DataFrame) -> set[str]:
-    """The keys of the examples that an evaluation would make of samples."""
+    """The keys of samples in the examples of an evaluation, which shows held-out ones and what was copied from others."""
     template = folder_template(folder)
     plain = template.escaper.unescape
-    held_out = rows.filter(pl.col("split") != "train").select("prompt", "completion")
     return {
         example_key({"prompt": plain(prompt), "forum": plain(completion.removesuffix(template.stop))})
-        for prompt, completion in held_out.iter_rows()
+        for prompt, completion in rows.select("prompt", "completion").iter_rows()
     }
 
 

@@ -5,11 +5,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from curate.files import write_json, write_text
+from curate.files import read_json, write_json, write_text
 from curate.manifest import stage_of
+from curate.pages.evaluation import evaluation_sections
 from curate.pages.judged import REPORT, judged_sections
+from curate.pages.judging_pairs import judging_sections
 from curate.pages.style import page
-from curate.report import Row, adds_up, comparison, run_table, training_lines
+from curate.report import Row, adds_up, run_table, training_lines
 from formats.contract.lines import SIGNS
 from formats.rendering.render import pieces
 from formats.samples import folder_template, read_split
@@ -27,6 +29,14 @@ def write_report(run: dict[str, Any], out: Path) -> None:
     funnel = [{"label": row.label, "count": row.count, "left": row.sign == "="} for row in rows]
     write_json({"name": run["name"], "funnel": funnel, "adds_up": adds_up(rows), "stages": run["stages"]}, out / "report.json")
     write_text(report_page(run, out), out / REPORT)
+
+
+def note_judging_in_run(judged: dict[str, Any], out: Path) -> None:
+    """Notes what a judge said of a run's adapter in the record and the report of that run; does nothing where `out` holds no run."""
+    record = read_json(out / "run.json")
+    if "lorum" in record:
+        write_json({**record, "judged": judged}, out / "run.json")
+        write_report({**record, "judged": judged}, out)
 
 
 def report_page(run: dict[str, Any], out: Path) -> str:
@@ -52,7 +62,9 @@ def report_page(run: dict[str, Any], out: Path) -> str:
     if run.get("trained_on_forgotten"):
         parts.append("<p><strong>Some of the samples were forgotten after this training. Weights cannot forget: train again.</strong></p>")
     if "eval" in stages:
-        parts += ["<h2>Base and adapter</h2>", *_evaluation(stages["eval"]["counts"])]
+        parts += ["<h2>Base and adapter</h2>", *evaluation_sections(stages["eval"]["counts"])]
+    if "judged" in run:
+        parts += judging_sections(run["judged"])
     return page(f"{run['name']} — Lorum", parts)
 
 
@@ -93,18 +105,3 @@ def _sample(prompt: str, completion: str, template: Template) -> str:
     shown = [f"<b>{escape(piece)}</b>" if is_boundary else for_page(piece) for is_boundary, piece in pieces(prompt, template)]
     reply = completion.removesuffix(template.stop)
     return f'<pre>{"".join(shown)}<span class="reply">{for_page(reply)}</span><mark>{escape(template.stop)}■</mark></pre>'
-
-
-def _evaluation(result: dict[str, Any]) -> list[str]:
-    head = '<tr><th></th><th class="n">base</th><th class="n">adapter</th><th></th></tr>'
-    rows = "".join(
-        f'<tr><td>{escape(label)}</td><td class="n">{escape(base)}</td><td class="n">{escape(adapter)}</td><td></td></tr>'
-        for label, base, adapter in comparison(result)
-    )
-    answers = [
-        f"<pre>{for_page(example['prompt'])}</pre><table>"
-        + "".join(f"<tr><th>{who}</th><td>{for_page(example[who])}</td></tr>" for who in ("forum", "base", "adapter"))
-        + "</table>"
-        for example in result["examples"]
-    ]
-    return [f"<table>{head}{rows}</table>", "<h2>Answers to held-out comments</h2>", *answers]

@@ -37,10 +37,22 @@ svg text { font: 11.5px system-ui, sans-serif; fill: var(--dim); font-variant-nu
 svg.chart { width: calc(100% - 2.4rem); }
 svg line { stroke: var(--ink); stroke-opacity: .16; } svg line.limit { stroke: var(--ink); stroke-opacity: .8; stroke-dasharray: 3 3; }
 rect.learn { fill: var(--learn); } rect.context { fill: var(--context); } rect.drop { fill: var(--drop); }
+rect.loop { fill: var(--drop); fill-opacity: .45; stroke: var(--drop); stroke-width: 1; }
 .lying { overflow: hidden; }
+svg line.whisker { stroke-opacity: 1; stroke-width: 1.6; } svg.dots { overflow: hidden; } svg.dots svg { overflow: visible; }
+circle.adapter { fill: var(--learn); } circle.forum { fill: var(--paper); stroke: var(--context); stroke-width: 2.5; }
+svg path { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
+svg.key { display: inline-block; width: 28px; margin-right: .4rem; }
+path.base, svg.key line.base { stroke: var(--drop); stroke-dasharray: 2 4; stroke-opacity: 1; stroke-width: 2; }
+path.adapter, svg.key line.adapter { stroke: var(--learn); stroke-opacity: 1; stroke-width: 2; }
+path.forum, svg.key line.forum { stroke: var(--context); stroke-dasharray: 9 4; stroke-opacity: 1; stroke-width: 2; }
+td.bar + td.dim { padding-left: .8rem; } .within { padding-left: 1rem; }
+td.e, th.e { font-variant-numeric: tabular-nums; width: 21%; }
+.text mark { background: var(--stop); color: var(--on-stop); }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: 0 0 1rem; font-size: .88rem; color: var(--dim); }
 .legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; vertical-align: -.08rem; }
 i.learn { background: var(--learn); } i.context { background: var(--context); } i.drop { background: var(--drop); }
+i.loop { border: 1px solid var(--drop); background: color-mix(in srgb, var(--drop) 45%, transparent); }
 .outcome { display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; margin: 0 0 .8rem; padding: 0; list-style: none; }
 .outcome b { display: block; font: 600 1.7rem/1.2 Charter, "Bitstream Charter", Cambria, Georgia, serif; }
 .outcome i { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; vertical-align: -.08rem; }
@@ -55,7 +67,8 @@ h2 + .rule { border-top: 0; margin-top: -.6rem; }
 .rule > summary { padding: .55rem 0; } .rule > summary b { margin-right: .6rem; }
 .rule > summary span { color: var(--dim); font-size: .92rem; }
 .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem; padding-bottom: 1.4rem; }
-.sides > * { min-width: 0; }
+.answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr)); gap: 0 1.6rem; margin-bottom: 1.6rem; }
+.sides > *, .answers > * { min-width: 0; }
 .post { border-left: 3px solid var(--line); margin: 0 0 1rem; padding: .05rem 0 .05rem .9rem; }
 .post.dropped { border-color: var(--drop); } .post.kept { border-color: var(--learn); }
 .post p { margin: 0; font-size: .84rem; color: var(--dim); } .post p b { color: var(--ink); font-weight: 600; }

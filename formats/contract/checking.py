@@ -226,11 +226,16 @@ def _no_loss_mend(roles: set[str]) -> str:
 
 def _output_point(found: OutputRow | None, token: int, tokenizer: "PreTrainedTokenizerBase") -> Point:
     name = "its output row is trained"
-    if found is None or found.trained is None:
+    if found is None or (found.trained is None and not found.to_train):
         return Point(name, None, 0, 0, f"not judged: {found.says if found else 'only the tokenizer is at hand'}")
     said = f"{tokenizer.convert_ids_to_tokens(token)} ({token}): {found.says}"
     if found.trained:
         return Point(name, True, 1, 1, f"the base was trained to put out {said}")
+    if found.to_train and found.exists:
+        known = "may never have been" if found.trained is None else "was never"
+        return Point(
+            name, True, 1, 1, f"the base {known} trained to put out {said}; the training trains this token's rows with the adapter"
+        )
     mend = (
         "take a stop whose token the base was trained on (its own eos_token or end of turn), or another base: "
         "an adapter on the linear layers leaves this row as it is"

@@ -54,12 +54,14 @@ class OutputRow:
     """Whether a base was ever trained to put out the stop's last token.
 
     `trained` is None where its weights are not at hand; `tied` says whether the output matrix is the embedding; `says` is the reason,
-    as the part of a sentence.
+    as the part of a sentence. `exists` says whether there is a row at all, `to_train` whether the coming training trains it too.
     """
 
     trained: bool | None
     tied: bool
     says: str
+    exists: bool = True
+    to_train: bool = False
 
 
 @dataclass(frozen=True)

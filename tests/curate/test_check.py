@@ -9,16 +9,18 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from transformers import AutoTokenizer
 
-from curate.check import require_contract
+from curate.check import require_contract, require_fitting
 from curate.cli import main
 from curate.dataset_rows import open_dataset
 from formats.contract.lines import WIDTH
 from formats.contract.rows import Chats, Message, Pairs, Rows, Texts
 from formats.errors import ContractError, UserError
 from formats.templates.template import load_template
+from train.settings import TrainSettings
 
 STOP = "\n\n### END"
 PROMPT = "### Comment:\nIs the kettle warm?\n\n### Response:\n"
@@ -101,6 +103,51 @@ def test_a_training_is_refused_with_the_failing_points(samples: Path, base_folde
     pl.DataFrame([{**PAIRS[0], "completion": "never"}]).write_parquet(samples / "train.parquet")
     with pytest.raises(ContractError, match=r"so nothing was trained: 1 of 3 rows do not end with the stop .*t1_0"):
         require_contract(samples, str(base_folder), 512)
+
+
+@pytest.fixture
+def untrained_base(base_folder: Path, tmp_path: Path) -> Path:
+    """The base with an end token whose row is zero."""
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path / "untrained-base"
+    shutil.copytree(base_folder, folder)
+    model = AutoModelForCausalLM.from_pretrained(base_folder)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[1] = 0
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_an_end_token_that_the_base_never_learned_is_trained_or_refused(samples: Path, untrained_base: Path) -> None:
+    for train_stop in ("auto", "always"):
+        report = require_contract(samples, str(untrained_base), 512, train_stop)
+        (said,) = [point.says for point in report.points if point.name == "its output row is trained"]
+        assert said.endswith("nearly zero; the training trains this token's rows with the adapter")
+    with pytest.raises(
+        ContractError, match=r"was never trained to put out <\|end\|> \(1\).*take a stop whose token the base was trained on"
+    ):
+        require_contract(samples, str(untrained_base), 512, "never")
+
+
+def test_other_trainers_do_not_train_an_end_token_by_themselves(samples: Path, untrained_base: Path) -> None:
+    held = {}
+    for trainer in ("lorum", "trl", "transformers"):
+        ran = CliRunner().invoke(main, ["check", str(samples), "--base", str(untrained_base), "--trainer", trainer, "--json"])
+        (point,) = [point for point in json.loads(ran.stdout)["points"] if point["name"] == "its output row is trained"]
+        held[trainer] = point["holds"]
+        assert (point["mend"] is None) is point["holds"]
+    assert held == {"lorum": True, "trl": False, "transformers": False}
+
+
+def test_settings_that_do_not_fit_the_base_are_refused_before_it_is_loaded(base_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.bases.base_model._load", lambda *given: pytest.fail("loaded"))
+    require_fitting(TrainSettings(base=str(base_folder)))
+    with pytest.raises(UserError, match="rank = 64: is more than the smaller side"):
+        require_fitting(TrainSettings(base=str(base_folder), rank=64))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install trackio"):
+        require_fitting(TrainSettings(base="nowhere", report_to=("trackio",)))
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.csv", "rows.parquet", "rows.jsonl.gz"])

@@ -96,7 +96,10 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(recipe_file: Path, te
         (LEAST + "since = 'yesterday'", "[gather] since: expected a day, as in 2020-01-31, found 'yesterday'"),
         (LEAST + "since = 2020", "[gather] since: expected a day, as in 2020-01-31, found 2020"),
         (LEAST.replace('["a.zst"]', '"a.zst"'), """[gather] files: expected a list, as in ["a", "b"], found 'a.zst'"""),
-        (LEAST.replace('["a.zst"]', "[]"), "gather: expected files, or something to scrape"),
+        (LEAST.replace('["a.zst"]', "[]"), "[gather] expected files, or something to scrape"),
+        (LEAST + "[train]\npatience = 2", "[train] patience = 2 needs eval_every: without measurements nothing can say when to stop; set"),
+        (LEAST + "[train]\npreset = 'small-gpu'\ninit = 'pissa'", '[train] init = "pissa" does not go with quantisation = "nf4"'),
+        (LEAST + "[train]\npreset = 'tutrial'", "[train] preset: Input should be 'tutorial', 'qlora-paper', 'small-gpu' or 'cpu-demo'"),
         ("[gather]\nfiles = ['a.zst']", "name is missing; give it"),
         ("name = 'court'", "gather is missing; give it"),
         (LEAST.replace("court", "../court"), "name: String should match pattern"),
@@ -285,3 +288,14 @@ def test_settings_of_one_section_are_told_with_its_name() -> None:
 def test_the_sample_recipe_is_valid() -> None:
     recipe = Recipe.read(Path(__file__).parents[2] / "sample_data" / "recipe.toml")
     assert [Path(name).exists() for name in recipe.files()] == [True, True]
+
+
+def test_a_preset_is_laid_beneath_what_the_recipe_and_the_command_line_say(recipe_file: Path) -> None:
+    recipe_file.write_text(LEAST + '[train]\npreset = "tutorial"\nrank = 8\n')
+    settings = Recipe.read(recipe_file, ["train.batch=4"]).train
+    assert (settings.preset, settings.rank, settings.batch, settings.alpha, settings.max_grad_norm) == ("tutorial", 8, 4, 16.0, 0.3)
+
+
+def test_settings_that_do_not_go_together_are_told_in_a_line() -> None:
+    with pytest.raises(UserError, match=r'^train: init = "loftq" does not go with quantisation = "int8": it makes up'):
+        build_settings(TrainSettings, {"init": "loftq", "quantisation": "int8"}, "train")

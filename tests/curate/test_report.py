@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from curate.preview import print_samples
-from curate.report import WIDTH, Row, adds_up, evaluation_lines, funnel_table, print_table, run_table, verdict_lines
+from curate.report import WIDTH, Row, adds_up, funnel_table, print_table, run_table, verdict_lines
 from curate.samples import Sampled
 from filters.funnel import Funnel
 from formats.templates.template import load_template
@@ -147,20 +147,6 @@ def test_the_verdicts_on_no_posts_are_lines_too() -> None:
 
 
 HOSTILE = "Guilty\x1b]0;owned\x07\x1b[2J \u202enot\u202c\x9b1m\u200b"
-
-
-def test_no_example_of_the_evaluation_acts_on_the_terminal() -> None:
-    prompts = {"prompts": 1, "max_new_tokens": 8, "stopped": 1, "rate": 1.0, "looped": 0.0, "empty": 0, "mean_tokens": 1.0}
-    model = {
-        "shipped": prompts,
-        "greedy": prompts,
-        "perplexity": {"samples": 1, "reply": 1.0, "with_stop": 1.0, "stop_probability": 1.0},
-    }
-    example = dict.fromkeys(("prompt", "forum", "base", "adapter"), HOSTILE)
-    lines = evaluation_lines({"base": model, "adapter": model, "examples": [example]})
-    assert not any(HIDDEN.search(line) for line in lines)
-    assert lines[-4].startswith("  | Guilty␛]0;owned␇␛[2J ␦not␦␡1m␦")
-    assert lines[-1].startswith("  adapter: Guilty␛")
 
 
 def test_no_sample_acts_on_the_terminal_and_its_id_is_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

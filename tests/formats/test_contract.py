@@ -234,6 +234,25 @@ def test_the_output_row_of_the_last_token_is_asked_for(trained, holds, bytes_tok
     assert report.holds is (trained is not False)
 
 
+@pytest.mark.parametrize(
+    ("row", "holds", "says"),
+    [
+        (OutputRow(False, True, "its row is nearly zero", to_train=True), True, "was never trained to put out"),
+        (OutputRow(None, True, "its weights are not at hand", to_train=True), True, "may never have been trained to put out"),
+        (OutputRow(False, True, "it has no row", exists=False, to_train=True), False, "was never trained to put out"),
+        (OutputRow(False, True, "its row is nearly zero"), False, "was never trained to put out"),
+    ],
+)
+def test_a_row_that_the_training_trains_too_is_no_obstacle_where_there_is_one(row, holds, says, bytes_tokenizer):
+    report = check([Pairs(["t1_0"], [PROMPT], ["Why?\n\n### END"])], Trainer("lorum", 500), bytes_tokenizer, COMMENTS, lambda token: row)
+    found = point(report, "its output row is trained")
+    assert (found.holds, report.holds) == (holds, holds)
+    assert says in found.says
+    assert row.says in found.says
+    assert ("the training trains this token's rows with the adapter" in found.says) is holds
+    assert (found.mend is None) is holds
+
+
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

@@ -29,12 +29,12 @@ class Fault:
 
 
 class JsonServer:
-    """Serves `answer(path, query)` as JSON; a context manager.
+    """Serves `answer(path, query)` as JSON, and `post(path, body)` where there is such; a context manager.
 
     `requests` are the targets that were asked for, `headers` what came with the last one.
     """
 
-    def __init__(self, answer: Callable[[str, Query], Answer]) -> None:
+    def __init__(self, answer: Callable[[str, Query], Answer], post: Callable[[str, Any], Answer] | None = None) -> None:
         self.answer = answer
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -46,12 +46,19 @@ class JsonServer:
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                self._reply(lambda: answer(parts.path, parse_qsl(parts.query, keep_blank_values=True)))
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self._reply(lambda: post(self.path, json.loads(body)) if post else (405, {"error": "Method Not Allowed"}))
+
+            def _reply(self, find: Callable[[], Answer]) -> None:
                 server.requests.append(self.path)
                 server.headers.append(dict(self.headers))
                 fault = server._fault(self.path)
-                parts = urlsplit(self.path)
                 if fault is None:
-                    status, found = answer(parts.path, parse_qsl(parts.query, keep_blank_values=True))
+                    status, found = find()
                     self._send(status, "application/json", json.dumps(found).encode(), {})
                     return
                 time.sleep(fault.slow_s)

@@ -28,7 +28,16 @@ def base(base_folder: Path) -> Base:
 @pytest.fixture
 def samples(tmp_path: Path, template: Template) -> Path:
     """A samples folder: 24 rows to train on, one of them far too long, and 8 held out."""
-    folder = tmp_path / "samples"
+    return write_samples(tmp_path / "samples", template)
+
+
+@pytest.fixture(scope="module")
+def module_samples(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Path:
+    """The same samples, for what a module does once."""
+    return write_samples(tmp_path_factory.mktemp("module") / "samples", template)
+
+
+def write_samples(folder: Path, template: Template) -> Path:
     folder.mkdir()
     rows = [sample(template, SENTENCES[i % 8], SENTENCES[(3 * i + 1) % 8] * (40 if i == 5 else 1)) for i in range(24)]
     pl.DataFrame(rows).write_parquet(folder / "train.parquet")
@@ -40,4 +49,4 @@ def samples(tmp_path: Path, template: Template) -> Path:
 
 def sample(template: Template, comment: str, reply: str) -> dict[str, str]:
     prompt = template.turn.replace("{text}", comment) + template.reply_opening()
-    return {"prompt": prompt, "completion": reply + template.stop}
+    return {"id": "t1_kettle", "prompt": prompt, "completion": reply + template.stop}

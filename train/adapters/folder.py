@@ -77,12 +77,17 @@ def write_adapter(
     partial = beside(folder, "partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_weights(partial)
-    tokenizer.save_pretrained(partial)
-    (partial / "template.toml").write_text(template.to_toml(), encoding="utf-8")
-    (partial / "stop.json").write_text(stop_spec(template, tokenizer, trained_share).to_json(), encoding="utf-8")
-    (partial / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    describe(partial, template, tokenizer, settings, decoding, card)
+    try:
+        save_weights(partial)
+        tokenizer.save_pretrained(partial)
+        (partial / "template.toml").write_text(template.to_toml(), encoding="utf-8")
+        (partial / "stop.json").write_text(stop_spec(template, tokenizer, trained_share).to_json(), encoding="utf-8")
+        (partial / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        describe(partial, template, tokenizer, settings, decoding, card)
+    except Exception:
+        # On a full disk what is half written is in the way of everything else.
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if folder.exists():
         before = beside(folder, "before")
         shutil.rmtree(before, ignore_errors=True)
@@ -113,7 +118,9 @@ def describe(
 
 
 def note_termination(folder: Path, rate: dict[str, float | int] | None) -> None:
-    """Writes measured termination rates into an adapter's stop.json; None where those that stand there hold no more."""
+    """Writes measured termination rates into an adapter's stop.json; None where those and its evaluation hold no more."""
+    if rate is None:
+        (folder / "eval.json").unlink(missing_ok=True)
     stop = folder / "stop.json"
     write_whole(stop, StopSpec.from_json(stop.read_text(encoding="utf-8")).with_termination_rate(rate).to_json())
 
@@ -184,8 +191,10 @@ def filler_id(template: Template, tokenizer: "PreTrainedTokenizerBase") -> int:
 
 
 def _toml(**tables: dict[str, Any]) -> str:
-    """TOML of tables of plain values; JSON's strings, numbers, booleans and lists are TOML's as well."""
+    """TOML of tables of plain values, without what is None; JSON's strings, numbers, booleans and lists are TOML's as well."""
     sections = []
     for name, values in tables.items():
-        sections.append(f"[{name}]\n" + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()))
-    return "\n".join(sections)
+        said = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if value is not None}
+        sections.append(f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in said.items()))
+    # The one character that JSON takes as it is and TOML does not.
+    return "\n".join(sections).replace("\x7f", "\\u007f")

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import StoppingCriteria
 
 from formats.errors import UserError
 from formats.templates.template import Template
 from formats.tokens.encoding import decode_reply, encode_prompt, end_ids, stop_ids
 from train.adapters.folder import Adapter, filler_id
+from train.answers.decoding import answer_together, rows_at_once
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-Ending = Literal["stop", "length"]
+Ending = Literal["stop", "other end", "length"]
+"""Why an answer ended: by the template's whole stop; by an end token alone, where the stop has text before it, or by another end token
+of the tokenizer; or by the limit of tokens."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,27 @@ def generate(
     config: "GenerationConfig",
     *,
     seed: int = 0,
-    batch: int = 32,
+    batch: int = 64,
 ) -> list[Reply]:
     """Answers rendered prompts, in their order.
 
     An answer ends at an end token, at the textual stop, or at `config.max_new_tokens`; nothing else is forced on it. Prompts of
-    like length are answered together.
+    like length are answered together, at most `batch` of them. What is drawn depends on the seed and a prompt's place alone.
     """
     encoded = [encode_prompt(template, prompt, tokenizer) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+    steps = int(config.max_new_tokens or 0)
+    draws = torch.rand(len(prompts), steps, generator=torch.Generator().manual_seed(seed))
+    filler = filler_id(template, tokenizer)
     replies: dict[int, Reply] = {}
-    torch.manual_seed(seed)
-    for start in range(0, len(order), batch):
-        chosen = order[start : start + batch]
-        answered = _generate_batch(model, tokenizer, template, [encoded[index] for index in chosen], config)
-        replies.update(zip(chosen, answered, strict=True))
+    while order:
+        # The longest are answered first: what does not fit into memory shows at once.
+        together = rows_at_once(model, len(encoded[order[-1]]) + steps, batch)
+        order, chosen = order[:-together], order[-together:]
+        stop = TextualStop(template, tokenizer, len(encoded[chosen[-1]]))
+        with torch.inference_mode():
+            answers = answer_together(model, [encoded[index] for index in chosen], draws[chosen], config, filler, stop)
+        replies.update(zip(chosen, (read_reply(answer, template, tokenizer, None) for answer in answers), strict=True))
     return [replies[index] for index in range(len(prompts))]
 
 
@@ -89,29 +98,6 @@ def attach(model: "PreTrainedModel", adapter: Adapter) -> "PreTrainedModel":
     return merged
 
 
-def _generate_batch(
-    model: "PreTrainedModel | PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    template: Template,
-    encoded: Sequence[list[int]],
-    config: "GenerationConfig",
-) -> list[Reply]:
-    longest = max(map(len, encoded))
-    filler = filler_id(template, tokenizer)
-    input_ids = torch.tensor([[filler] * (longest - len(ids)) + ids for ids in encoded], device=model.device)
-    mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in encoded], device=model.device)
-    generator: Any = model
-    with torch.inference_mode():
-        output = generator.generate(
-            input_ids=input_ids,
-            attention_mask=mask,
-            generation_config=config,
-            stopping_criteria=StoppingCriteriaList([TextualStop(template, tokenizer, longest)]),
-            use_cache=True,
-        )
-    return [read_reply(row, template, tokenizer, config.pad_token_id) for row in output[:, longest:].tolist()]
-
-
 def read_reply(ids: Sequence[int], template: Template, tokenizer: "PreTrainedTokenizerBase", filler: int | None) -> Reply:
     """The reply in generated tokens: cut behind its stop, which is an end token or the textual stop, whichever comes first.
 
@@ -126,10 +112,10 @@ def read_reply(ids: Sequence[int], template: Template, tokenizer: "PreTrainedTok
     elif filler is not None and filler not in ends:
         while kept and kept[-1] == filler:
             kept.pop()
-    spelled = at_end is None and template.stop in str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-    if spelled:
+    spelled = template.stop in str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    if spelled and at_end is None:
         kept = _up_to_textual_stop(kept, template, tokenizer)
-    ending: Ending = "length" if at_end is None and not spelled else "stop"
+    ending: Ending = "stop" if spelled else "length" if at_end is None else "other end"
     return Reply(decode_reply(template, kept, tokenizer), tuple(kept), ending)
 
 

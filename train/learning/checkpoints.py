@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from train.files import write_whole
@@ -12,10 +13,10 @@ _COMPLETE = "complete.json"
 _OWNER = "training.json"
 
 
-def fingerprint(samples: Path, *settings: str) -> str:
+def fingerprint(samples: Path, splits: Sequence[str], *settings: str) -> str:
     """A hash of the samples and settings that a training's course depends on."""
     digest = hashlib.sha256("\0".join(settings).encode())
-    for name in ("train.parquet", "template.toml"):
+    for name in (*(f"{split}.parquet" for split in splits), "template.toml"):
         file = samples / name
         digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()

@@ -30,12 +30,15 @@ def weighted_loss(stop_weight: float) -> LossFunction:
 def token_losses(outputs: "CausalLMOutputWithPast", labels: torch.Tensor) -> torch.Tensor:
     """Cross-entropy (nats, float32) of each token with loss, shape (N,), from the logits at the kept positions and `labels` (2, N).
 
-    Computed some positions at a time: what is in float32 then stays in the processor's cache, and in memory that is used again, which
-    is four times as fast as all positions at once.
+    Those that a fused model has computed itself are taken as they are. Else some positions at a time: what is in float32 then stays in
+    the processor's cache, and in memory that is used again, which is four times as fast as all positions at once.
     """
+    found = getattr(outputs, "token_losses", None)
+    if isinstance(found, torch.Tensor):
+        return found
     if outputs.logits is None:
         raise ValueError("the model returned no logits")
-    logits = outputs.logits.reshape(labels.shape[1], -1)
+    logits = outputs.logits.reshape(labels.shape[1], outputs.logits.shape[-1])
     together = max(1, _LOGITS_TOGETHER // logits.shape[1])
     pieces = zip(torch.split(logits, together), torch.split(labels[0], together), strict=True)
     return torch.cat([torch.nn.functional.cross_entropy(piece.float(), targets, reduction="none") for piece, targets in pieces])

@@ -1,6 +1,5 @@
 """Answers: when they stop, what is measured of them, and how a chat shows them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +15,10 @@ from formats.templates.template import Template
 from formats.tokens.encoding import end_ids, end_token_id, stop_ids
 from train.adapters.folder import filler_id, generation_config, read_adapter
 from train.answers.chat import Chat
-from train.answers.generate import Reply, generate, read_reply
+from train.answers.generate import Ending, Reply, generate, read_reply
 from train.bases.base_model import Base, load_tokenizer
-from train.evaluation.evaluate import evaluate, loops, termination
-from train.learning.trainer import train
-from train.settings import DecodingSettings, EvalSettings, TrainSettings
+from train.evaluation.endings import termination
+from train.settings import DecodingSettings
 
 GREEDY = DecodingSettings(temperature=0, max_new_tokens=48)
 
@@ -59,15 +57,17 @@ def test_a_model_that_always_stops_is_measured_so(base_folder: Path, tokenizer: 
     replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, template, tokenizer))
     assert replies == [Reply("Overruled, and buttered.", tuple(script[:-1]), "stop")] * 2
     measured = termination(replies, 48)
-    assert (measured.rate, measured.stopped, measured.looped, measured.empty) == (1.0, 2, 0.0, 0)
+    assert (measured.rate, measured.by_stop, measured.by_other_end, measured.looped, measured.empty) == (1.0, 2, 0, 0, 0)
     assert measured.mean_tokens == len(script) - 1
 
 
-def test_the_end_token_alone_stops_too(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+def test_the_end_token_alone_is_another_end(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
     reply = tokenizer("Overruled.")["input_ids"]
     model = Scripted(base_folder, [*reply, end_token_id(template, tokenizer)]).model
     replies = generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, template, tokenizer))
-    assert [(reply.text, reply.ending) for reply in replies] == [("Overruled.", "stop")] * 2
+    assert [(reply.text, reply.ending) for reply in replies] == [("Overruled.", "other end")] * 2
+    measured = termination(replies, 48)
+    assert (measured.rate, measured.by_stop, measured.by_other_end) == (1.0, 0, 2)
 
 
 @pytest.fixture
@@ -80,16 +80,16 @@ def turns(base: Base) -> tuple[Template, PreTrainedTokenizerBase]:
     return template, tokenizer
 
 
-@pytest.mark.parametrize("end", [1, 0])
+@pytest.mark.parametrize(("end", "ending"), [(1, "stop"), (0, "other end")])
 def test_answers_end_at_the_end_of_turn_and_at_the_tokenizers_own_end(
-    base_folder: Path, turns: tuple[Template, PreTrainedTokenizerBase], end: int
+    base_folder: Path, turns: tuple[Template, PreTrainedTokenizerBase], end: int, ending: Ending
 ) -> None:
     template, tokenizer = turns
     config = generation_config(GREEDY, template, tokenizer)
     assert config.eos_token_id == [1, 0]
     reply = tokenizer("Overruled.")["input_ids"]
     model = Scripted(base_folder, [*reply, end]).model
-    assert generate(model, tokenizer, template, PROMPTS, config) == [Reply("Overruled.", (*reply, end), "stop")] * 2
+    assert generate(model, tokenizer, template, PROMPTS, config) == [Reply("Overruled.", (*reply, end), ending)] * 2
 
 
 def test_filler_ends_no_answer_where_there_is_another_special_token(turns: tuple[Template, PreTrainedTokenizerBase]) -> None:
@@ -110,13 +110,7 @@ def test_a_stop_spelled_with_other_tokens_stops_too(base_folder: Path, tokenizer
 def test_a_model_that_never_stops_is_measured_so(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
     model = Scripted(base_folder, tokenizer(" milk")["input_ids"]).model
     measured = termination(generate(model, tokenizer, template, PROMPTS, generation_config(GREEDY, template, tokenizer)), 48)
-    assert (measured.rate, measured.looped, measured.mean_tokens) == (0.0, 1.0, 0.0)
-
-
-def test_a_loop_is_told_from_an_answer_that_only_goes_on() -> None:
-    assert loops([1, 2, 3, 4] * 3)
-    assert not loops([1, 2, 3, 4] * 2)
-    assert not loops(list(range(128)))
+    assert (measured.rate, measured.looped, measured.mean_tokens) == (0.0, 2, None)
 
 
 def test_filler_is_no_part_of_an_answer_and_never_the_end_token(tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
@@ -134,36 +128,6 @@ def test_a_batch_answers_each_prompt_as_if_alone(base_folder: Path, tokenizer: P
     together = generate(model, tokenizer, template, PROMPTS[::-1], config)
     alone = [generate(model, tokenizer, template, [prompt], config)[0] for prompt in PROMPTS[::-1]]
     assert [reply.token_ids for reply in together] == [reply.token_ids for reply in alone]
-
-
-def test_an_evaluation_compares_both_models_and_notes_the_rate(samples: Path, base_folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "adapter"
-    settings = TrainSettings(rank=8, batch=4, max_tokens=128, max_steps=60, learning_rate=2e-2, save_every=100)
-    train(samples, str(base_folder), out, settings, DecodingSettings(temperature=0.3))
-    stages: list[tuple[str, int, int]] = []
-    figures = evaluate(out, samples, EvalSettings(prompts=6, shown=2, max_new_tokens=40), progress=lambda *stage: stages.append(stage))
-    assert figures.base.greedy.prompts == figures.adapter.shipped.prompts == 6
-    assert figures.adapter.perplexity.samples == 8
-    assert figures.adapter.perplexity.reply < figures.base.perplexity.reply / 2
-    assert figures.adapter.perplexity.stop_probability > 0.02 > 1e-6 > figures.base.perplexity.stop_probability
-    assert figures.adapter.shipped.rate == 1.0 > figures.base.shipped.rate
-    assert len(figures.examples) == 2
-    assert figures.examples[0].forum
-    assert figures.to_dict()["adapter"]["shipped"]["rate"] == 1.0
-    assert stages[0] == ("measure base and adapter", 0, 6)
-    assert stages[-1] == ("measure base and adapter", 6, 6)
-    noted = json.loads((out / "stop.json").read_text())["termination_rate"]
-    assert noted == {"base": figures.base.shipped.rate, "adapter": 1.0, "prompts": 6, "max_new_tokens": 40}
-    assert read_adapter(out).stop.termination_rate == noted
-
-
-def test_an_evaluation_refuses_samples_of_another_template(samples: Path, base_folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "adapter"
-    train(samples, str(base_folder), out, TrainSettings(rank=1, batch=4, max_tokens=128, max_steps=1))
-    template = (samples / "template.toml").read_text()
-    (samples / "template.toml").write_text(template.replace("### END", "### FIN"))
-    with pytest.raises(UserError, match="its template is comment-response"):
-        evaluate(out, samples)
 
 
 def test_a_folder_without_adapter_is_named(tmp_path: Path) -> None:

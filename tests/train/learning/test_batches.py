@@ -13,7 +13,7 @@ from formats.templates.template import Template
 from formats.tokens.encoding import Encoded, encode_sample
 from train.bases.base_model import Base, load_tokenizer
 from train.learning.attention import SEGMENTS, can_use_segments
-from train.learning.batches import flatten, read_samples, samples_at_once, stop_in_loss
+from train.learning.batches import flatten, read_samples, stop_in_loss
 from train.learning.loss import token_losses, weighted_loss
 
 A = Encoded(input_ids=np.array([10, 11, 12, 13, 1], np.int32), num_prompt=2, num_stop=2)
@@ -83,13 +83,6 @@ def test_stop_weight_counts_the_stop_that_often() -> None:
     torch.testing.assert_close(weighted_loss(1.0)(outputs, labels), each.mean())
     torch.testing.assert_close(weighted_loss(1.0)(outputs, labels, num_items_in_batch=10), each.sum() / 10)
     torch.testing.assert_close(weighted_loss(3.0)(outputs, labels), (each + 2 * each * labels[1]).sum() / 5)
-
-
-@pytest.mark.parametrize(
-    ("batch", "longest", "limit", "expected"), [(8, 100, 800, 8), (8, 100, 799, 4), (8, 100, 150, 1), (6, 10, 45, 3), (7, 10, 60, 1)]
-)
-def test_samples_at_once_divide_the_batch_and_keep_the_limit(batch: int, longest: int, limit: int, expected: int) -> None:
-    assert samples_at_once(batch, longest, limit) == expected
 
 
 def test_too_long_rows_are_dropped_and_counted(base: Base, samples: Path) -> None:

@@ -9,35 +9,18 @@ from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from formats.templates.template import load_template
+from tests.train.learning.tiny import SETTINGS, Killed, changed, train_tiny
 from train.adapters.folder import read_adapter
 from train.learning.checkpoints import last_complete, mark_complete
-from train.learning.trainer import TrainResult, train
-from train.progress import TrainProgress
-from train.settings import DecodingSettings, TrainSettings
+from train.learning.trainer import TrainResult
+from train.settings import DecodingSettings
 
-SETTINGS = TrainSettings(
-    rank=4, dropout=0.1, batch=4, max_tokens=128, max_steps=8, save_every=3, learning_rate=5e-3, tokens_per_batch=256, warmup=0.2
-)
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing may catch it."""
-
-
-def _train(samples: Path, base: Path, out: Path, settings: TrainSettings = SETTINGS, kill_at: int = 0) -> tuple[TrainResult, list[float]]:
-    losses: list[float] = []
-
-    def watch(progress: TrainProgress) -> None:
-        losses.append(progress.loss)
-        if progress.step == kill_at:
-            raise Killed
-
-    return train(samples, str(base), out, settings, DecodingSettings(temperature=0.7, top_k=20), progress=watch), losses
+MEASURED = changed(max_steps=15, tokens_per_batch=160, eval_every=2)
 
 
 def test_the_adapter_is_whole_and_says_the_same_everywhere(samples: Path, base_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "adapter"
-    result, losses = _train(samples, base_folder, out)
+    result, losses = train_tiny(samples, base_folder, out)
     assert (result.steps, result.samples, result.dropped_too_long, result.resumed_at) == (8, 23, 1, 0)
     assert result.first_loss == losses[0] > losses[-1] == result.final_loss
     assert result.trainable_parameters == 2 * 4 * (2 * 128 + 2 * 96 + 3 * 192)
@@ -64,7 +47,7 @@ def test_the_adapter_is_whole_and_says_the_same_everywhere(samples: Path, base_f
 
 def test_the_adapter_loads_with_plain_peft(samples: Path, base_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "adapter"
-    _train(samples, base_folder, out)
+    train_tiny(samples, base_folder, out)
     ids = torch.tensor([[5, 9, 40]])
     plain = AutoModelForCausalLM.from_pretrained(base_folder)
     before = plain(input_ids=ids).logits
@@ -74,24 +57,81 @@ def test_the_adapter_loads_with_plain_peft(samples: Path, base_folder: Path, tmp
     torch.testing.assert_close(AutoPeftModelForCausalLM.from_pretrained(out).eval()(input_ids=ids).logits, after)
 
 
-@pytest.mark.parametrize("kill_at", [2, 5, 7])
-def test_a_killed_training_goes_on_with_the_same_losses(samples: Path, base_folder: Path, tmp_path: Path, kill_at: int) -> None:
-    whole, expected = _train(samples, base_folder, tmp_path / "whole")
+@pytest.fixture(scope="module")
+def uninterrupted(
+    module_samples: Path, base_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainResult, list[float], bytes]:
+    """Two passes and a part of the third, in micro-batches, with dropout, and with measurements between."""
+    out = tmp_path_factory.mktemp("uninterrupted") / "adapter"
+    result, losses = train_tiny(module_samples, base_folder, out, MEASURED)
+    return result, losses, (out / "adapter_model.safetensors").read_bytes()
+
+
+# 6 steps are a pass: killed in the first one, at its end, in the second and in the third; the kill after a checkpoint is the usual one.
+@pytest.mark.parametrize(("kill_at", "resumes_at"), [(2, 0), (6, 3), (7, 6), (14, 12)])
+def test_a_killed_training_goes_on_as_if_it_had_not_been(
+    module_samples: Path,
+    base_folder: Path,
+    tmp_path: Path,
+    uninterrupted: tuple[TrainResult, list[float], bytes],
+    kill_at: int,
+    resumes_at: int,
+) -> None:
+    whole, expected, weights = uninterrupted
+    out = tmp_path / "killed"
     with pytest.raises(Killed):
-        _train(samples, base_folder, tmp_path / "killed", kill_at=kill_at)
-    assert not (tmp_path / "killed").exists()
-    resumed, losses = _train(samples, base_folder, tmp_path / "killed")
-    assert resumed.resumed_at == kill_at // 3 * 3
-    assert losses == pytest.approx(expected[resumed.resumed_at :], abs=1e-6)
-    assert (resumed.tokens, resumed.final_loss) == (whole.tokens, pytest.approx(whole.final_loss, abs=1e-6))
-    for name in ("adapter_model.safetensors",):
-        assert (tmp_path / "killed" / name).stat().st_size == (tmp_path / "whole" / name).stat().st_size
+        train_tiny(module_samples, base_folder, out, MEASURED, kill_at=kill_at)
+    assert not out.exists()
+    resumed, losses = train_tiny(module_samples, base_folder, out, MEASURED)
+    assert resumed.resumed_at >= resumes_at
+    assert losses == pytest.approx(expected[resumed.resumed_at :], abs=1e-5)
+    assert (resumed.tokens, resumed.steps, resumed.epochs, resumed.best_step) == (whole.tokens, whole.steps, whole.epochs, whole.best_step)
+    assert [loss for _, loss in resumed.validation_losses] == pytest.approx([loss for _, loss in whole.validation_losses], abs=1e-5)
+    assert len((out / "adapter_model.safetensors").read_bytes()) == len(weights)
+
+
+def test_a_training_killed_while_it_saves_goes_on_from_the_checkpoint_before(
+    module_samples: Path,
+    base_folder: Path,
+    tmp_path: Path,
+    uninterrupted: tuple[TrainResult, list[float], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, expected, _ = uninterrupted
+    saved: list[Path] = []
+
+    def dies_at_the_third(checkpoint: Path) -> None:
+        saved.append(checkpoint)
+        if len(saved) == 3:
+            (checkpoint / "optimizer.pt").write_bytes(b"")
+            raise Killed
+        mark_complete(checkpoint)
+
+    monkeypatch.setattr("train.learning.watch.mark_complete", dies_at_the_third)
+    with pytest.raises(Killed):
+        train_tiny(module_samples, base_folder, tmp_path / "killed", MEASURED)
+    monkeypatch.setattr("train.learning.watch.mark_complete", mark_complete)
+    resumed, losses = train_tiny(module_samples, base_folder, tmp_path / "killed", MEASURED)
+    assert resumed.resumed_at == int(saved[1].name.split("-")[1])
+    assert losses == pytest.approx(expected[resumed.resumed_at :], abs=1e-5)
+
+
+def test_what_decides_memory_alone_may_change_between_two_parts_of_a_training(samples: Path, base_folder: Path, tmp_path: Path) -> None:
+    without_dropout = changed(dropout=0.0)
+    whole, expected = train_tiny(samples, base_folder, tmp_path / "whole", without_dropout)
+    with pytest.raises(Killed):
+        train_tiny(samples, base_folder, tmp_path / "killed", without_dropout, kill_at=7)
+    less = changed(dropout=0.0, tokens_per_batch=64, activation_checkpointing=True, save_every=1)
+    resumed, losses = train_tiny(samples, base_folder, tmp_path / "killed", less)
+    assert resumed.resumed_at == 6
+    assert losses == pytest.approx(expected[6:], rel=0.02), "in bfloat16 sums in another order differ"
+    assert resumed.tokens == whole.tokens
 
 
 def test_other_settings_do_not_go_on_from_the_old_checkpoints(samples: Path, base_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        _train(samples, base_folder, tmp_path / "adapter", kill_at=5)
-    result, _ = _train(samples, base_folder, tmp_path / "adapter", SETTINGS.model_copy(update={"learning_rate": 1e-3}))
+        train_tiny(samples, base_folder, tmp_path / "adapter", kill_at=5)
+    result, _ = train_tiny(samples, base_folder, tmp_path / "adapter", changed(learning_rate=1e-3))
     assert result.resumed_at == 0
 
 
@@ -110,11 +150,11 @@ def test_a_checkpoint_killed_while_saving_is_passed_over(tmp_path: Path) -> None
 
 def test_an_adapter_that_was_there_stays_until_the_new_one_is_whole(samples: Path, base_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "adapter"
-    _train(samples, base_folder, out)
+    train_tiny(samples, base_folder, out)
     before = (out / "adapter_model.safetensors").read_bytes()
-    other = SETTINGS.model_copy(update={"seed": 1})
+    other = changed(seed=1)
     with pytest.raises(Killed):
-        _train(samples, base_folder, out, other, kill_at=5)
+        train_tiny(samples, base_folder, out, other, kill_at=5)
     assert (out / "adapter_model.safetensors").read_bytes() == before
-    _train(samples, base_folder, out, other)
+    train_tiny(samples, base_folder, out, other)
     assert (out / "adapter_model.safetensors").read_bytes() != before

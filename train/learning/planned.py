@@ -1,0 +1,41 @@
+"""What the planner says of a training, before its base is loaded."""
+
+import math
+
+from formats.errors import UserError
+from formats.tokens.encoding import Encoded
+from train.bases.base_model import Base, device
+from train.learning.batches import Batches
+from train.memory.plan import plan
+from train.memory.step import MicroBatch
+from train.settings import TrainSettings
+
+
+def number_of_steps(settings: TrainSettings, batches: Batches) -> int:
+    """Optimizer steps of the whole training; the Trainer rounds up as well."""
+    return settings.max_steps if settings.max_steps > 0 else math.ceil(settings.epochs * batches.steps)
+
+
+def planned_bytes(base: Base, settings: TrainSettings, batches: Batches) -> int | None:
+    """What the training takes at its peak, with its own largest micro-batch; None where the planner does not know the base's kind."""
+    largest = _largest(batches, math.ceil(number_of_steps(settings, batches) / batches.steps))
+    shape = MicroBatch(tuple(len(row.input_ids) for row in largest), sum(len(row.input_ids) - row.num_prompt for row in largest))
+    try:
+        return plan(base.config, settings, shape.tokens, device(), micro_batch=shape).peak_bytes
+    except UserError:
+        return None
+
+
+def _largest(batches: Batches, passes: int) -> list[Encoded]:
+    """The micro-batch with the most tokens; each step begins with its largest."""
+    groups = len(batches) // batches.steps
+    found: list[Encoded] = []
+    for number in range(passes):
+        batches.set_epoch(number)
+        found = max([found, *(batches[first] for first in range(0, len(batches), groups))], key=_tokens)
+    batches.set_epoch(0)
+    return found
+
+
+def _tokens(rows: list[Encoded]) -> int:
+    return sum(len(row.input_ids) for row in rows)
