@@ -1,7 +1,5 @@
 """Finds a base model by name, and loads it for training or for generation."""
 
-import ctypes
-import gc
 import importlib.util
 import logging
 import warnings
@@ -144,14 +142,10 @@ def quieten() -> None:
 
 
 def _let_go_of_the_file(model: "PreTrainedModel") -> None:
-    """Copies what still lies in the mapped weights file, and gives back what loading left over: both count as this process's memory."""
+    """Copies what still lies in the mapped weights file, all of which counts as this process's memory while a part of it is used."""
     for parameter in model.parameters():
         if type(parameter) is torch.nn.Parameter:
             parameter.data = parameter.data.clone()
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _load(base: Base, quantisation: Quantisation, attention: str) -> "PreTrainedModel":

@@ -49,7 +49,7 @@ class TrainResult:
     `resumed_at` is the step it went on from, 0 if it started afresh. `final_loss` is the mean over the last tenth of the steps.
 
     `validation_losses` has the held-out loss by step, every token alike, and `best_step` is the step whose adapter was written, the last
-    one where nothing was measured. `peak_bytes` is the most memory of this process while it loaded and trained, `planned_bytes` what the
+    one where nothing was measured. `peak_bytes` is the most memory of this process while it trained, `planned_bytes` what the
     planner said before, None where it cannot say; `device` is the device's name.
     """
 
