@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from train.progress import TrainProgress
 
 _FILES = ("run.json", "report.html", "report.json")
-_LEFT = ("posts", "judged", "samples", "adapter", *_FILES)
+_LEFT = ("posts", "judged", "samples", "adapter", "logs", *_FILES)
 
 _PACKAGES = (
     "polars",
@@ -161,8 +161,12 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator,
         return asdict(require_contract(samples, *contract))
 
     def learn() -> dict[str, Any]:
+        from train.bases.base_model import device
+        from train.learning.optimizer import optimizer_note
         from train.learning.trainer import train
 
+        if note := optimizer_note(recipe.train, device()):
+            narrator.say(f"train: {note}")
         return asdict(train(samples, recipe.train.base, adapter, recipe.train, recipe.decoding, progress=narrator.training))
 
     def test() -> dict[str, Any]:

@@ -57,11 +57,15 @@ def train_command(
     with one_voice() as is_main:
         require_fitting(settings)
         require_contract(samples, base, settings.max_tokens, settings.train_stop)
+        from train.bases.base_model import device
+        from train.learning.optimizer import optimizer_note
         from train.learning.trainer import train
 
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = alone(out.with_name(f".{out.name}.lock"), out) if is_main else nullcontext()
         with Reporter(quiet or not is_main) as progress, lock:
+            if note := optimizer_note(settings, device()):
+                progress.say(f"train: {note}")
             result = train(samples, base, out, settings, decoding, progress=progress.training)
     if not is_main:
         raise click.exceptions.Exit(0)

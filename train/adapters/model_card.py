@@ -11,9 +11,20 @@ if TYPE_CHECKING:
     from train.learning.trainer import TrainResult
 
 
+_QUANTISED = {
+    "nf4": (
+        ", base in 4 bit (NF4, double quantisation)",
+        'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)',
+    ),
+    "int8": (", base in 8 bit", "BitsAndBytesConfig(load_in_8bit=True)"),
+    "none": ("", "None"),
+}
+"""How the base was quantised, in words and for `from_pretrained`."""
+
+
 def model_card(base: str, template: Template, settings: TrainSettings, decoding: DecodingSettings, result: "TrainResult") -> str:
     """The adapter's README.md."""
-    quantised = ", base in 4 bit (NF4, double quantisation)" if settings.quantisation == "nf4" else ""
+    quantised, load = _QUANTISED[settings.quantisation]
     return f"""---
 base_model: {base}
 library_name: peft
@@ -35,6 +46,7 @@ Trained by Lorum to answer in the voice of a forum, and to stop.
 | weight of the stop in the loss | {settings.stop_weight:g} |
 | loss | {result.first_loss:.3f} in the first step, {result.final_loss:.3f} at the end (mean of the last tenth) |
 | time | {result.seconds:,.0f} s, {result.tokens_per_second:,.0f} tokens/s |
+| memory | {result.peak_bytes / (1 << 30):,.1f} GiB at most on {result.device} |
 
 ## How to ask
 
@@ -50,10 +62,11 @@ the decoding settings (temperature {decoding.temperature:g}, top_p {decoding.top
 
 ```python
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GenerationConfig
 
 tokenizer = AutoTokenizer.from_pretrained("this folder")
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("the base"), "this folder")
+quantised = {load}  # as it was trained; other precisions answer slightly differently
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("the base", quantization_config=quantised), "this folder")
 inputs = tokenizer(prompt, return_tensors="pt")
 answer = model.generate(**inputs, generation_config=GenerationConfig.from_pretrained("this folder"))
 ```

@@ -31,6 +31,8 @@ _SMOLLM2_ON_THE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 class Base:
     """A base model: `name` as the user gave it, `location` a local directory or a Hub id that transformers loads.
 
+    The name of a path is made absolute, so that it means the same everywhere.
+
     `published` is where others find it: its Hub id where that is known, else the location.
     """
 
@@ -54,9 +56,10 @@ def resolve(name: str) -> Base:
     elif name.endswith(".gguf"):
         if not Path(name).is_file():
             raise UserError(f"base {name}: no such file; give the path of a .gguf file")
+        name = str(Path(name).resolve())
         location = str(converted(Path(name)))
     else:
-        location = str(Path(name).resolve()) if Path(name).is_dir() else name
+        name = location = str(Path(name).resolve()) if Path(name).is_dir() else name
     try:
         published = _SMOLLM2_ON_THE_HUB if name == SMOLLM2 else location
         return Base(name, location, published, AutoConfig.from_pretrained(location, trust_remote_code=False))

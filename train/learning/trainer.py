@@ -107,6 +107,7 @@ def _train(
     require_installed(settings)
     before = training_record(out)
     found = resolve(settings.base)
+    settings = settings.model_copy(update={"base": found.name})
     check_fits(settings, found.config)
     tokenizer = load_tokenizer(found)
     template = folder_template(samples)
