@@ -167,7 +167,9 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator,
 
         if note := optimizer_note(recipe.train, device()):
             narrator.say(f"train: {note}")
-        return asdict(train(samples, recipe.train.base, adapter, recipe.train, recipe.decoding, progress=narrator.training))
+        return asdict(
+            train(samples, recipe.train.base, adapter, recipe.train, recipe.decoding, progress=narrator.training, say=narrator.say)
+        )
 
     def test() -> dict[str, Any]:
         from train.evaluation.evaluate import evaluate

@@ -24,20 +24,31 @@ def plan_lines(plan: Plan) -> list[str]:
     fewer = (plan.total_parameters - plan.trainable_parameters) / max(1, plan.trainable_parameters)
     return [
         *lines,
-        f"{'in all':<{width}}  {shown_size(plan.peak_bytes):>9}  on the {'GPU' if plan.device == 'cuda' else 'CPU'}, at most",
+        f"{'in all':<{width}}  {shown_size(plan.peak_bytes):>9}  on the {'GPU' if plan.device == 'cuda' else 'CPU'}, about",
         f"adapter: {plan.trainable_parameters:,} of {plan.total_parameters:,} parameters ({share:.2%}, {fewer:,.0f}x fewer than the base), "
         f"{plan.adapter_bytes / 1e6:,.0f} MB on disk",
         f"full fine-tuning of the same base: {shown_size(plan.full_bytes)} at {FULL_BYTES} bytes a parameter, without activations",
     ]
 
 
-def verdict_lines(plan: Plan, gpu_bytes: int, most_samples: int, max_tokens: int, advice: Advice | None, bases: Sequence[str]) -> list[str]:
-    """Whether it fits a GPU, how much would, and what to change if it does not."""
-    left = gpu_bytes - plan.peak_bytes
+def checkpointing_line(plan: Plan, otherwise: Plan, has_it: bool) -> str:
+    """What activation checkpointing saves, or would."""
+    with_it, without = (plan, otherwise) if has_it else (otherwise, plan)
+    return f"activation checkpointing: {shown_size(with_it.peak_bytes)} with it, {shown_size(without.peak_bytes)} without"
+
+
+def verdict_lines(
+    plan: Plan, usable: int, gpu_bytes: int, most_samples: int, max_tokens: int, advice: Advice | None, bases: Sequence[str]
+) -> list[str]:
+    """Whether it fits the `usable` bytes of a GPU, how much would, and what to change if it does not."""
+    left = usable - plan.peak_bytes
+    gpu = f"{shown_size(gpu_bytes)}, of which {1 - usable / gpu_bytes:.0%} are kept back for the card and PyTorch's allocator"
     if left >= 0:
         many = f"up to {most_samples:,} samples of {max_tokens:,} tokens ({most_samples * max_tokens:,} tokens) at once would fit"
-        return [f"fits {shown_size(gpu_bytes)}: {shown_size(left)} to spare; {many}"]
-    lines = [f"does not fit {shown_size(gpu_bytes)}: {shown_size(-left)} too much"]
+        return [f"fits {gpu}: {shown_size(left)} to spare; {many}"]
+    if plan.unpaged_bytes <= usable:
+        return [f"fits {gpu}, with its optimizer paged out: {shown_size(-left)} of its state go to main memory, which takes time"]
+    lines = [f"does not fit {gpu}: {shown_size(-left)} too much"]
     if most_samples:
         lines.append(f"tokens_per_batch = {most_samples * max_tokens} would fit: {most_samples:,} samples of {max_tokens:,} tokens at once")
     if advice:

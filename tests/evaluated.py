@@ -89,8 +89,8 @@ RESULT: dict[str, Any] = {
             "base": "The court will be giving the judges to play.",
             "adapter": "Then milk goes in after as the statute says, always.",
             "endings": {"base": "length", "adapter": "stop"},
-            "overlaps": {"adapter": {"words": 9, "begin": 5, "end": 43, "source": 3}},
-            "copied_from": {"adapter": "0" * 64},
+            "overlaps": {"adapter": {"words": 9, "begin": 5, "end": 43, "sources": [3]}},
+            "copied_from": {"adapter": ["0" * 64]},
         }
     ],
     "notes": ["Only 64 different held-out prompts, not 128: hold more threads out for narrower intervals."],

@@ -24,5 +24,12 @@ class TrainProgress:
 OnProgress = Callable[[TrainProgress], None]
 
 
+OnSay = Callable[[str], None]
+
+
 def silent(progress: TrainProgress) -> None:
     """Shows nothing."""
+
+
+def mute(line: str) -> None:
+    """Says nothing."""

@@ -71,7 +71,7 @@ class TrainSettings(_Settings):
     report_to: Annotated[tuple[Literal["tensorboard", "wandb", "trackio"], ...], Field(strict=False)] = Field(
         (), description="Where the course of the training is reported as well, beside the terminal."
     )
-    seed: int = Field(0, ge=0, description="Seed of the order of the samples, the adapter's start and its dropout.")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="Seed of the order of the samples, the adapter's start and its dropout.")
 
     @model_validator(mode="before")
     @classmethod

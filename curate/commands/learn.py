@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def train_command(
         with Reporter(quiet or not is_main) as progress, lock:
             if note := optimizer_note(settings, device()):
                 progress.say(f"train: {note}")
-            result = train(samples, base, out, settings, decoding, progress=progress.training)
+            result = train(samples, base, out, settings, decoding, progress=progress.training, say=progress.say)
     if not is_main:
         raise click.exceptions.Exit(0)
     if not as_json:
@@ -96,8 +97,8 @@ def eval_command(
 
     Compares it with its base and with the forum's own replies on the test and validation splits, whose threads the training never saw:
     perplexity, how answers end, their length, variety, copying, toxicity and style, with 95 % intervals. Writes the figures into the
-    adapter's eval.json and the termination rates into its stop.json, in place of those that stand there. With --against and --judge a
-    judge compares answers by pairs as well.
+    adapter's eval.json, the termination rates into its stop.json, and all of it into the report of its run, in place of what stands
+    there. With --against and --judge a judge compares answers by pairs as well.
 
     \b
     Example:
@@ -105,6 +106,7 @@ def eval_command(
     """
     from curate.evaluated import evaluation_lines
     from curate.judged_pairs import judging_lines
+    from curate.pages.run import note_evaluation_in_run
     from curate.settings import build_settings, set_value
     from train.evaluation.evaluate import evaluate
     from train.settings import EvalSettings
@@ -117,7 +119,9 @@ def eval_command(
     settings = build_settings(EvalSettings, {**tables["eval"], **{name: value for name, value in named.items() if value}}, "eval")
     samples = samples or adapter.parent / "samples"
     with Reporter(quiet) as progress:
+        started = time.monotonic()
         result = evaluate(adapter, samples, settings, progress=progress).to_dict()
+        note_evaluation_in_run(result, time.monotonic() - started, adapter, samples)
         judged = judge_if_asked(adapter, samples, judging, progress)
     if not as_json:
         tell("\n".join([*evaluation_lines(result), *(["", *judging_lines(judged)] if judged else [])]))

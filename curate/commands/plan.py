@@ -47,7 +47,7 @@ def plan_command(
     from formats.errors import UserError
     from train.bases.base_model import device as this_device
     from train.memory.course import course, measured_speed
-    from train.memory.fitting import advice, largest, smaller_bases
+    from train.memory.fitting import KEPT_BACK, advice, largest, smaller_bases
     from train.memory.plan import plan
     from train.memory.shapes import config_of, known_shapes
     from train.memory.sizes import parse_size
@@ -63,6 +63,10 @@ def plan_command(
         if key in ("base", "train.base"):
             raise UserError(f"--set {change}: name the base with --base")
         set_value(tables, change if key.startswith("train.") or not key else f"train.{change}")
+    if (tokens_per_second or like) and not samples:
+        raise UserError(
+            f"{'--like' if like else '--tokens-per-second'}: needs --samples, since hours are their tokens divided by the speed"
+        )
     settings = build_settings(TrainSettings, {**tables["train"], "base": base}, "train")
     gpu_bytes = parse_size(gpu) if gpu else None
     device = "cuda" if gpu_bytes else this_device()
@@ -72,18 +76,26 @@ def plan_command(
     tokens = run.micro_batch.tokens if run else min(settings.tokens_per_batch, settings.batch * settings.max_tokens)
     found = plan(config, settings, tokens, device, micro_batch=run.micro_batch if run else None)
     result: dict[str, Any] = planned.as_json(found)
-    lines = planned.plan_lines(found)
+    other = settings.model_copy(update={"activation_checkpointing": not settings.activation_checkpointing})
+    otherwise = plan(config, other, tokens, device, micro_batch=run.micro_batch if run else None)
+    lines = [*planned.plan_lines(found), planned.checkpointing_line(found, otherwise, settings.activation_checkpointing)]
+    result[
+        "peak_bytes_with_activation_checkpointing" if other.activation_checkpointing else "peak_bytes_without_activation_checkpointing"
+    ] = otherwise.peak_bytes
     if gpu_bytes:
-        most = largest(config, settings, gpu_bytes, device)
-        missing = advice(config, settings, tokens, gpu_bytes, device) if found.peak_bytes > gpu_bytes else None
+        usable = round((1 - KEPT_BACK) * gpu_bytes)
+        most = largest(config, settings, usable, device)
+        missing = advice(config, settings, tokens, usable, device) if found.peak_bytes > usable else None
         bases: list[str] = []
         if missing and not missing.fits:
             small = settings.model_copy(update={"activation_checkpointing": True})
-            bases = smaller_bases(gpu_bytes, small, {name: config_of(name) for name in known_shapes()}, device)[:3]
-        lines += planned.verdict_lines(found, gpu_bytes, most, settings.max_tokens, missing, bases)
+            bases = smaller_bases(usable, small, {name: config_of(name) for name in known_shapes()}, device)
+        lines += planned.verdict_lines(found, usable, gpu_bytes, most, settings.max_tokens, missing, bases)
         result |= {
             "gpu_bytes": gpu_bytes,
-            "fits": found.peak_bytes <= gpu_bytes,
+            "usable_bytes": usable,
+            "fits": found.peak_bytes <= usable,
+            "fits_paged": found.unpaged_bytes <= usable,
             "most_samples": most,
             "advice": asdict(missing) if missing else None,
             "smaller_bases": bases,

@@ -1,8 +1,8 @@
 """What forgetting some posts comes to, before anything is removed: which posts, samples, scores and examples, and how many."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from filters.scores import count_scores, hash_texts
 from filters.transform import apply_transforms
 from formats.errors import UserError
 from formats.samples import folder_template
+from train.evaluation.keys import sample_key
 
 
 def survey(
@@ -98,14 +99,9 @@ def examples_of(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def example_key(example: Mapping[str, Any]) -> str:
-    """What tells an example from others: a hash of its prompt and the forum's reply."""
-    return hashlib.sha256(f"{example['prompt']}\0{example['forum']}".encode()).hexdigest()
-
-
 def example_keys(example: Mapping[str, Any]) -> set[str]:
     """The keys of the samples that an example shows: its own, and those of training replies that an answer copied."""
-    return {example_key(example), *example.get("copied_from", {}).values()}
+    return {sample_key(example["prompt"], example["forum"]), *chain.from_iterable(example.get("copied_from", {}).values())}
 
 
 def _find(places: Downstream, sought: Forgotten, progress: Progress) -> tuple[frozenset[str], frozenset[str]]:
@@ -170,7 +166,7 @@ def _keys_of_samples(folder: Path, rows: pl.DataFrame) -> set[str]:
     template = folder_template(folder)
     plain = template.escaper.unescape
     return {
-        example_key({"prompt": plain(prompt), "forum": plain(completion.removesuffix(template.stop))})
+        sample_key(plain(prompt), plain(completion.removesuffix(template.stop)))
         for prompt, completion in rows.select("prompt", "completion").iter_rows()
     }
 

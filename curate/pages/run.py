@@ -31,6 +31,25 @@ def write_report(run: dict[str, Any], out: Path) -> None:
     write_text(report_page(run, out), out / REPORT)
 
 
+def note_evaluation_in_run(result: dict[str, Any], seconds: float, adapter: Path, samples: Path) -> None:
+    """Notes a new evaluation of a run's adapter in the record and the report of that run; does nothing where the adapter is of no run.
+
+    Where it was made with other settings or samples than the run's own, the run would evaluate again: the stage keeps no fingerprint.
+    """
+    out = adapter.resolve().parent
+    record = read_json(out / "run.json")
+    if "lorum" not in record or adapter.resolve() != out / "adapter":
+        return
+    stages: dict[str, Any] = record["stages"]
+    stage = {**stages.get("eval", {}), "counts": result, "seconds": round(seconds, 2)}
+    is_the_runs_own = samples.resolve() == out / "samples" and result["about"]["settings"] == record["recipe"].get("eval")
+    if not is_the_runs_own:
+        stage["fingerprint"] = None
+    stages["eval"] = stage
+    write_json(record, out / "run.json")
+    write_report(record, out)
+
+
 def note_judging_in_run(judged: dict[str, Any], out: Path) -> None:
     """Notes what a judge said of a run's adapter in the record and the report of that run; does nothing where `out` holds no run."""
     record = read_json(out / "run.json")

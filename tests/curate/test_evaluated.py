@@ -65,7 +65,7 @@ def test_no_example_acts_on_the_terminal() -> None:
 
 
 def test_no_example_acts_on_the_page() -> None:
-    overlap = {"words": 8, "begin": 3, "end": 40, "source": 1}
+    overlap = {"words": 8, "begin": 3, "end": 40, "sources": [1]}
     result = with_example(prompt=HOSTILE, forum=HOSTILE, base=HOSTILE, adapter=HOSTILE, overlaps={"adapter": overlap, "forum": overlap})
     page = "".join(evaluation_sections(result))
     assert "<script" not in page

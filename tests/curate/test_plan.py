@@ -18,7 +18,11 @@ def test_a_base_is_planned_from_its_config_alone(base_folder: Path, tmp_path: Pa
 
 
 def test_mistakes_are_said_in_one_line() -> None:
-    for arguments, said in ((["--gpu", "much"], "no size of memory"), (["--set", "base=x"], "name the base with --base")):
+    for arguments, said in (
+        (["--gpu", "much"], "no size of memory"),
+        (["--set", "base=x"], "name the base with --base"),
+        (["--tokens-per-second", "9"], "needs --samples"),
+    ):
         ran = CliRunner().invoke(main, ["plan", *arguments])
         assert ran.exit_code == 2
         assert said in ran.stderr

@@ -102,6 +102,12 @@ def test_what_is_written_beside_a_preset_wins() -> None:
         TrainSettings(preset="no-such")  # type: ignore[arg-type]
 
 
+def test_a_seed_that_numpy_does_not_take_is_refused() -> None:
+    assert TrainSettings(seed=2**32 - 1).seed == 2**32 - 1
+    with pytest.raises(ValidationError, match="less than 4294967296"):
+        TrainSettings(seed=2**32)
+
+
 def test_the_demonstration_s_preset_is_the_sample_forum_s_recipe() -> None:
     recipe = TrainSettings(**tomllib.loads(SAMPLE_RECIPE.read_text(encoding="utf-8"))["train"])
     preset = TrainSettings(preset="cpu-demo")

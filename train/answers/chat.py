@@ -69,7 +69,7 @@ class Chat:
                 if safe.startswith(said) and len(safe) > len(said):
                     piece, said = safe[len(said) :], safe
                     yield piece
-            self.last = read_reply(ids, self._template, self._tokenizer, None)
+            self.last = read_reply(ids, self._template, self._tokenizer)
             before, said = said, self.last.text
             if said.startswith(before) and len(said) > len(before):
                 yield said[len(before) :]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
@@ -14,6 +15,7 @@ from formats.templates.template import Template
 from formats.tokens.encoding import decode_reply, encode_prompt, end_ids, stop_ids
 from train.adapters.folder import Adapter, filler_id
 from train.answers.decoding import answer_together, rows_at_once
+from train.bases.base_model import Base
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -62,12 +64,15 @@ def generate(
     """Answers rendered prompts, in their order.
 
     An answer ends at an end token, at the textual stop, or at `config.max_new_tokens`; nothing else is forced on it. Prompts of
-    like length are answered together, at most `batch` of them. What is drawn depends on the seed and a prompt's place alone.
+    like length are answered together, at most `batch` of them. What is drawn depends on the seed and a prompt's place alone: more
+    prompts, or a higher limit, leave it as it is.
     """
+    if not prompts:
+        return []
     encoded = [encode_prompt(template, prompt, tokenizer) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
     steps = int(config.max_new_tokens or 0)
-    draws = torch.rand(len(prompts), steps, generator=torch.Generator().manual_seed(seed))
+    draws = torch.from_numpy(np.stack([np.random.default_rng([seed, place]).random(steps, np.float32) for place in range(len(prompts))]))
     filler = filler_id(template, tokenizer)
     replies: dict[int, Reply] = {}
     while order:
@@ -77,8 +82,20 @@ def generate(
         stop = TextualStop(template, tokenizer, len(encoded[chosen[-1]]))
         with torch.inference_mode():
             answers = answer_together(model, [encoded[index] for index in chosen], draws[chosen], config, filler, stop)
-        replies.update(zip(chosen, (read_reply(answer, template, tokenizer, None) for answer in answers), strict=True))
+        replies.update(zip(chosen, (read_reply(answer, template, tokenizer) for answer in answers), strict=True))
     return [replies[index] for index in range(len(prompts))]
+
+
+def refuse_beyond_context(base: Base, longest: int, max_new_tokens: int) -> None:
+    """Refuses prompts, the longest of `longest` tokens, whose answers would run on beyond what the base reads, where its config says that.
+
+    Raises:
+        UserError: the longest prompt and an answer of `max_new_tokens` have more tokens than the base has positions.
+    """
+    room = getattr(base.config, "max_position_embeddings", None)
+    if room is not None and longest + max_new_tokens > room:
+        wanted = f"{longest:,} tokens, and up to {max_new_tokens:,} of an answer"
+        raise UserError(f"{base.name}: reads {room:,} tokens, the longest prompt has {wanted}; leave it out, or answer with fewer tokens")
 
 
 def attach(model: "PreTrainedModel", adapter: Adapter) -> "PreTrainedModel":
@@ -98,20 +115,13 @@ def attach(model: "PreTrainedModel", adapter: Adapter) -> "PreTrainedModel":
     return merged
 
 
-def read_reply(ids: Sequence[int], template: Template, tokenizer: "PreTrainedTokenizerBase", filler: int | None) -> Reply:
-    """The reply in generated tokens: cut behind its stop, which is an end token or the textual stop, whichever comes first.
-
-    Args:
-        filler: what the batch filled answers up with that ended early; such tokens at the end are no part of the answer.
-    """
+def read_reply(ids: Sequence[int], template: Template, tokenizer: "PreTrainedTokenizerBase") -> Reply:
+    """The reply in generated tokens: cut behind its stop, which is an end token or the textual stop, whichever comes first."""
     kept = list(ids)
     ends = end_ids(template, tokenizer)
     at_end = next((place for place, token in enumerate(kept) if token in ends), None)
     if at_end is not None:
         kept = kept[: at_end + 1]
-    elif filler is not None and filler not in ends:
-        while kept and kept[-1] == filler:
-            kept.pop()
     spelled = template.stop in str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
     if spelled and at_end is None:
         kept = _up_to_textual_stop(kept, template, tokenizer)

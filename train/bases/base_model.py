@@ -98,7 +98,7 @@ def load_for_training(base: Base, quantisation: Quantisation) -> "PreTrainedMode
     What `prepare_model_for_kbit_training` would add is left out on purpose: it makes float32 copies of embeddings and norms, and the
     norms of current models compute in float32 anyway.
     """
-    attention = SEGMENTS if device() == "cpu" and can_use_segments(base.config) else "sdpa"
+    attention = SEGMENTS if device() == "cpu" and can_use_segments(base.config) else None
     model = _load(base, quantisation, attention)
     model.requires_grad_(False)
     model.config.use_cache = False
@@ -112,7 +112,7 @@ def load_for_generation(base: Base, quantisation: Quantisation) -> "PreTrainedMo
 
     On a CPU a quantised base is dequantised once, exactly: unpacking it anew for every token makes answers many times slower.
     """
-    model = _load(base, quantisation, "sdpa")
+    model = _load(base, quantisation)
     if quantisation != "none" and device() == "cpu":
         model = _dequantised(model)
     model.train(False)
@@ -151,7 +151,8 @@ def _let_go_of_the_file(model: "PreTrainedModel") -> None:
             parameter.data = parameter.data.clone()
 
 
-def _load(base: Base, quantisation: Quantisation, attention: str) -> "PreTrainedModel":
+def _load(base: Base, quantisation: Quantisation, attention: str | None = None) -> "PreTrainedModel":
+    """Loads with the attention that is named; else with PyTorch's own (sdpa), or eager where the base's class has no other."""
     options: dict[str, Any] = {}
     if quantisation != "none":
         options["quantization_config"] = _nf4(compute_dtype()) if quantisation == "nf4" else _int8()
@@ -160,7 +161,7 @@ def _load(base: Base, quantisation: Quantisation, attention: str) -> "PreTrained
             base.location,
             dtype=compute_dtype(),
             attn_implementation=attention,
-            device_map={"": torch.cuda.current_device() if device() == "cuda" else "cpu"},
+            device_map={"": _where_to_load()},
             trust_remote_code=False,
             **options,
         )
@@ -170,6 +171,14 @@ def _load(base: Base, quantisation: Quantisation, attention: str) -> "PreTrained
     if device() == "cpu":
         keep_one_function(model)
     return model
+
+
+def _where_to_load() -> int | str:
+    """This process's GPU; the CPU where FSDP then moves the base layer by layer and keeps a part, so that no GPU needs to hold all of it.
+
+    By default transformers 5.23 puts a quantised base whole onto each GPU.
+    """
+    return "cpu" if device() == "cpu" or spreads_base() else torch.cuda.current_device()
 
 
 def keep_gradients_flowing(model: torch.nn.Module) -> None:

@@ -26,13 +26,13 @@ class Overlap:
     """The longest run of words that a text shares with a training reply.
 
     `words` is its length, 0 where no word is shared; it stands from character `begin` to `end` of the text. Where it has `NOTABLE` words
-    or more it is, perhaps among others, from the reply with the number `source`.
+    or more, `sources` are the numbers of all replies with it: whoever wrote one of them may want it forgotten.
     """
 
     words: int
     begin: int = 0
     end: int = 0
-    source: int | None = None
+    sources: tuple[int, ...] = ()
 
 
 def overlaps(texts: Sequence[str], replies: Sequence[str]) -> list[Overlap]:
@@ -42,7 +42,8 @@ def overlaps(texts: Sequence[str], replies: Sequence[str]) -> list[Overlap]:
     asked, owners, starts = _joined(said, ids)
     known, sources, _ = _joined([words(reply) for reply in replies], ids)
     longest = np.zeros(len(texts), np.int64)
-    places, origins = np.zeros(len(texts), np.int64), np.full(len(texts), _BREAK)
+    places = np.zeros(len(texts), np.int64)
+    origins: list[tuple[int, ...]] = [()] * len(texts)
     ours, theirs = np.flatnonzero(asked != _BREAK), np.flatnonzero(known != _BREAK)
     names, their_names = asked[ours], known[theirs]
     length = 0
@@ -52,11 +53,15 @@ def overlaps(texts: Sequence[str], replies: Sequence[str]) -> list[Overlap]:
         found, first = np.unique(owners[ours], return_index=True)
         longest[found], places[found] = length, ours[first]
         if length >= NOTABLE:
-            origins[found] = sources[theirs[_first_of(their_names, names[first])]]
+            for text, those in zip(found.tolist(), _all_of(their_names, names[first]), strict=True):
+                origins[text] = tuple(np.unique(sources[theirs[those]]).tolist())
         ours, names = _longer(asked, ours, names, length, len(ids))
         theirs, their_names = _longer(known, theirs, their_names, length, len(ids))
     begins = places - starts if len(texts) else places
-    return [_overlap(text, *map(int, each)) for text, *each in zip(texts, longest, begins, origins, strict=True)]
+    return [
+        _overlap(text, int(length), int(first), replies_with)
+        for text, length, first, replies_with in zip(texts, longest, begins, origins, strict=True)
+    ]
 
 
 class _Ids(dict[str, int]):
@@ -94,17 +99,17 @@ def _longer(row: _Numbers, places: _Numbers, names: _Numbers, length: int, known
     return places[goes_on], names[goes_on] * known_words + following[goes_on]
 
 
-def _first_of(names: _Numbers, wanted: _Numbers) -> _Numbers:
-    """Where each of the wanted names stands first."""
-    found, first = np.unique(names, return_index=True)
-    return first[np.searchsorted(found, wanted)]
+def _all_of(names: _Numbers, wanted: _Numbers) -> list[_Numbers]:
+    """Where each of the wanted names stands, each time that it does."""
+    order = np.argsort(names, kind="stable")
+    ends = [np.searchsorted(names[order], wanted, side=side) for side in ("left", "right")]
+    return [order[begin:end] for begin, end in zip(*ends, strict=True)]
 
 
-def _overlap(text: str, length: int, first: int, source: int) -> Overlap:
+def _overlap(text: str, length: int, first: int, sources: tuple[int, ...]) -> Overlap:
     if not length:
         return Overlap(0)
     marked = spans(text.lower())
     begin, end = marked[first][0], marked[first + length - 1][1]
     # A few letters are several when they are small, which moves what stands behind them.
-    reply = None if source == _BREAK else source
-    return Overlap(length, begin, end, reply) if len(text) == len(text.lower()) else Overlap(length, 0, 0, reply)
+    return Overlap(length, begin, end, sources) if len(text) == len(text.lower()) else Overlap(length, 0, 0, sources)

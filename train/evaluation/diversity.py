@@ -1,13 +1,13 @@
 """How varied the wording of answers is: distinct n-grams over all of them, and repetition within each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 
-from train.evaluation.intervals import FEWEST, NOTHING, Estimate, Z, mean
+from train.evaluation.intervals import FEWEST, NOTHING, Estimate, Threads, Z, mean
 
 ORDERS = (1, 2, 3)
 _PHRASE = 3
@@ -34,13 +34,13 @@ def matched_size(*groups: Sequence[Sequence[str]]) -> int:
     return min(sum(map(len, texts)) for texts in groups)
 
 
-def diversity(texts: Sequence[Sequence[str]], size: int, seed: int) -> Diversity:
+def diversity(texts: Sequence[Sequence[str]], size: int, seed: int, threads: Threads | None = None) -> Diversity:
     """Measures texts, given as words: `distinct` on their first `size` words, in the order of the texts."""
     room = [max(0, size - before) for before in accumulate((len(text) for text in texts), initial=0)]
     first = [text[:left] for text, left in zip(texts, room, strict=False)]
-    unigrams, bigrams, trigrams = (_distinct([_grams(text, order) for text in first]) for order in ORDERS)
+    unigrams, bigrams, trigrams = (_distinct([_grams(text, order) for text in first], threads) for order in ORDERS)
     repeated = [repetition(text) for text in texts]
-    return Diversity(min(size, sum(map(len, texts))), (unigrams, bigrams, trigrams), mean(np.array(repeated), seed))
+    return Diversity(min(size, sum(map(len, texts))), (unigrams, bigrams, trigrams), mean(np.array(repeated), seed, threads))
 
 
 def repetition(text: Sequence[str]) -> float:
@@ -53,13 +53,16 @@ def _grams(text: Sequence[str], order: int) -> list[tuple[str, ...]]:
     return list(zip(*(text[start:] for start in range(order)), strict=False))
 
 
-def _distinct(texts: Sequence[Sequence[tuple[str, ...]]]) -> Estimate:
-    """Different n-grams over all, with an interval by the jackknife over texts.
+def _distinct(texts: Sequence[Sequence[tuple[str, ...]]], threads: Threads | None) -> Estimate:
+    """Different n-grams over all, with an interval by the jackknife over texts, or over those of a thread together.
 
     Drawing with replacement would say the same n-grams twice, so that a bootstrap of it lies below the estimate; leaving one text out does
     not (Heltshe and Forrester 1983, on the number of species in samples).
     """
-    counts = [Counter(text) for text in texts if text]
+    of_thread: defaultdict[int, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for thread, text in zip(range(len(texts)) if threads is None else threads.tolist(), texts, strict=False):
+        of_thread[thread].update(text)
+    counts = [count for count in of_thread.values() if count]
     total: Counter[tuple[str, ...]] = Counter()
     for count in counts:
         total.update(count)

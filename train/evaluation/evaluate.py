@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from formats.errors import UserError
 from formats.samples import folder_template
 from train.adapters.folder import Adapter, generation_config, note_termination, read_adapter
-from train.answers.generate import Reply, attach, generate
+from train.answers.generate import Reply, attach, generate, refuse_beyond_context
 from train.bases.base_model import load_for_generation, load_tokenizer, resolve
 from train.evaluation.comparing import Measured, compared
 from train.evaluation.figures import Evaluation
-from train.evaluation.held_out import distinct_prompts, held_out
+from train.evaluation.held_out import distinct_prompts, drawn, held_out
 from train.evaluation.perplexity import losses
 from train.evaluation.toxicity import ToxicityMeter
 from train.files import write_whole
@@ -35,10 +35,12 @@ def evaluate(
 ) -> Evaluation:
     """Measures an adapter and its base on the test and validation splits of a samples folder, whose threads the training never saw.
 
+    Where the training chose its weights by the validation split, the test split comes first and the other only fills up.
     Writes `eval.json` and the termination rates of `stop.json` into the adapter's folder.
 
     Raises:
-        UserError: the adapter, its base or the samples are not there, or the samples have another template.
+        UserError: the adapter, its base or the samples are not there, the samples have another template, or a prompt with its answer is
+            longer than the base reads.
         RuleError: there is no such scorer of toxicity.
     """
     settings = settings or EvalSettings()
@@ -50,12 +52,15 @@ def evaluate(
     base = resolve(adapter.base)
     tokenizer = load_tokenizer(base)
     rows = held_out(samples, template, tokenizer, adapter.settings.max_tokens)
-    chosen = distinct_prompts(rows, settings.prompts, settings.seed)
+    test_first = adapter.settings.eval_every > 0
+    chosen = distinct_prompts(rows, settings.prompts, settings.seed, test_first)
+    scored = drawn(rows, settings.perplexity_samples, settings.seed, test_first)
+    refuse_beyond_context(base, max(row.encoded.num_prompt for row in chosen), settings.max_new_tokens)
     decoding = adapter.decoding.model_copy(update={"max_new_tokens": settings.max_new_tokens})
 
     def measured(model: "PreTrainedModel", done: int) -> Measured:
         progress("measure base and adapter", done, _PARTS)
-        found = losses(model, [row.encoded for row in rows[: settings.perplexity_samples]])
+        found = losses(model, [row.encoded for row in scored])
         progress("measure base and adapter", done + 1, _PARTS)
         answers: dict[bool, list[Reply]] = {}
         for greedy in (True, False):
@@ -67,7 +72,7 @@ def evaluate(
     model = load_for_generation(base, adapter.settings.quantisation)
     of_base = measured(model, 0)
     of_adapter = measured(attach(model, adapter), 3)
-    evaluation = compared(adapter, samples, settings, chosen, of_base, of_adapter, meter, tokenizer)
+    evaluation = compared(adapter, samples, settings, chosen, scored, of_base, of_adapter, meter, tokenizer)
     progress("measure base and adapter", _PARTS, _PARTS)
     _note(adapter, evaluation)
     _note_termination(adapter, evaluation)

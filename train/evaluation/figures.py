@@ -1,7 +1,6 @@
 """What an evaluation found: the base's figures, the adapter's and the forum's own, what differs, and answers side by side."""
 
 import dataclasses
-import hashlib
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -75,7 +74,7 @@ class Example:
     Args:
         endings: why each answer ended.
         overlaps: what each of the three texts shares with a training reply, where that is `NOTABLE` words or more.
-        copied_from: for these, by whose text it is, the `sample_key` of that training reply.
+        copied_from: for these, by whose text it is, the `sample_key` of every training reply with that run of words.
     """
 
     prompt: str
@@ -84,7 +83,7 @@ class Example:
     adapter: str
     endings: dict[Literal["base", "adapter"], Ending]
     overlaps: dict[str, Overlap]
-    copied_from: dict[str, str]
+    copied_from: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -109,11 +108,6 @@ class Evaluation:
         """Plain values for JSON: estimates as `{"value", "interval": [low, high]}`, None for what is not known."""
         plain: dict[str, Any] = _plain(self)
         return {"version": VERSION, "confidence": CONFIDENCE, "notable_words": NOTABLE, **plain}
-
-
-def sample_key(prompt: str, reply: str) -> str:
-    """What tells a sample from others without its words."""
-    return hashlib.sha256(f"{prompt}\0{reply}".encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from formats.errors import UserError
 from formats.samples import read_split
 from formats.templates.template import Template
 from formats.tokens.encoding import Encoded, decode_reply, encode_samples
+from train.evaluation.intervals import Threads
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -19,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """A held-out sample: its prompt and its reply as they are rendered, the reply without its stop, and both in tokens."""
+    """A held-out sample: its prompt and its reply as they are rendered, the reply without its stop, and both in tokens.
+
+    `split` is where it comes from, test or validation; `thread` the id of its thread, None where the samples name none.
+    """
 
     prompt: str
     reply: str
     encoded: Encoded
+    split: str
+    thread: str | None
 
     @property
     def reply_ids(self) -> list[int]:
@@ -46,12 +53,11 @@ def held_out(samples: Path, template: Template, tokenizer: "PreTrainedTokenizerB
     Raises:
         UserError: there is none, or no such splits.
     """
-    table = pl.concat([read_split(samples, split).select("prompt", "completion") for split in ("test", "validation")])
-    prompts, completions = table["prompt"].to_list(), table["completion"].to_list()
-    encoded = encode_samples(template, prompts, completions, tokenizer)
+    table = pl.concat([_with_threads(samples, split) for split in ("test", "validation")])
+    encoded = encode_samples(template, table["prompt"].to_list(), table["completion"].to_list(), tokenizer)
     rows = [
-        HeldOut(prompt, completion.removesuffix(template.stop), row)
-        for prompt, completion, row in zip(prompts, completions, encoded, strict=True)
+        HeldOut(prompt, completion.removesuffix(template.stop), row, split, thread)
+        for (prompt, completion, thread, split), row in zip(table.iter_rows(), encoded, strict=True)
         if len(row.input_ids) <= max_tokens
     ]
     if not rows:
@@ -59,10 +65,45 @@ def held_out(samples: Path, template: Template, tokenizer: "PreTrainedTokenizerB
     return rows
 
 
-def distinct_prompts(rows: Sequence[HeldOut], count: int, seed: int) -> list[HeldOut]:
-    """Rows with different prompts, drawn by the seed; fewer than asked for where there are no more."""
-    distinct = list({row.prompt: row for row in rows}.values())
-    return random.Random(seed).sample(distinct, min(count, len(distinct)))
+def _with_threads(samples: Path, split: str) -> pl.DataFrame:
+    """Prompt, completion, thread and split of each sample; samples of another program may have no column of threads."""
+    table = read_split(samples, split)
+    if "thread_id" in pl.read_parquet_schema(samples / f"{split}.parquet"):
+        table = read_split(samples, split, ("prompt", "completion", "thread_id"))
+    else:
+        table = table.with_columns(thread_id=pl.lit(None))
+    return table.select("prompt", "completion", pl.col("thread_id").cast(pl.String), pl.lit(split).alias("split"))
+
+
+def drawn(rows: Sequence[HeldOut], count: int, seed: int, test_first: bool = False) -> list[HeldOut]:
+    """So many rows, drawn by the seed; all where there are no more. Those of a smaller `count` are the first of a larger one's.
+
+    Rows lie thread by thread, so the first ones would be of a few threads only.
+
+    Args:
+        test_first: take rows of the validation split only where the test split has no more.
+    """
+    order = list(rows)
+    random.Random(seed).shuffle(order)
+    if test_first:
+        order.sort(key=lambda row: row.split != "test")
+    return order[:count]
+
+
+def distinct_prompts(rows: Sequence[HeldOut], count: int, seed: int, test_first: bool = False) -> list[HeldOut]:
+    """Rows with different prompts, drawn as `drawn` does."""
+    first: dict[str, HeldOut] = {}
+    for row in rows:
+        first.setdefault(row.prompt, row)
+    return drawn(list(first.values()), count, seed, test_first)
+
+
+def threads_of(rows: Sequence[HeldOut]) -> Threads:
+    """The number of each row's thread; a row whose thread is not known is one of its own."""
+    numbers: dict[str | int, int] = {}
+    return np.array(
+        [numbers.setdefault(place if row.thread is None else row.thread, len(numbers)) for place, row in enumerate(rows)], np.int64
+    )
 
 
 def real_reply(row: HeldOut, template: Template, tokenizer: "PreTrainedTokenizerBase", max_new_tokens: int) -> RealReply:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from formats.tokens.encoding import Encoded
-from train.evaluation.intervals import NOTHING, Estimate, Floats, mean, mean_difference, ratio
+from train.evaluation.intervals import NOTHING, Estimate, Floats, Threads, mean, mean_difference, ratio
 from train.learning.batches import flatten
 from train.learning.loss import token_losses
 
@@ -31,10 +31,11 @@ class Losses:
 
 @dataclass(frozen=True)
 class Perplexity:
-    """exp of the mean cross-entropy a token, over held-out replies given their prompts; intervals by bootstrap over samples.
+    """exp of the mean cross-entropy a token, over held-out replies given their prompts.
 
-    `reply` counts the replies' own tokens only, `with_stop` those of the stop as well: a base that never stops is bad at the second.
-    `stop_probability` is the mean probability of the whole stop where a reply truly ends.
+    Intervals are by bootstrap over the threads of the samples. `reply` counts the replies' own tokens only, `with_stop` those of the stop
+    as well: a base that never stops is bad at the second. `stop_probability` is the mean probability of the whole stop where a reply truly
+    ends.
     """
 
     reply: Estimate
@@ -57,24 +58,24 @@ def losses(model: "PreTrainedModel", rows: Sequence[Encoded]) -> Losses:
     return Losses(*found.T)
 
 
-def perplexity(of: Losses, seed: int) -> Perplexity:
+def perplexity(of: Losses, seed: int, threads: Threads | None = None) -> Perplexity:
     """The perplexities of samples."""
     return Perplexity(
-        reply=ratio(of.reply, of.reply_tokens, seed, np.exp),
-        with_stop=ratio(of.reply + of.stop, of.reply_tokens + of.stop_tokens, seed, np.exp),
-        stop_probability=mean(np.exp(-of.stop), seed),
+        reply=ratio(of.reply, of.reply_tokens, seed, np.exp, threads),
+        with_stop=ratio(of.reply + of.stop, of.reply_tokens + of.stop_tokens, seed, np.exp, threads),
+        stop_probability=mean(np.exp(-of.stop), seed, threads),
         samples=len(of.reply),
         tokens=int(of.reply_tokens.sum()),
     )
 
 
-def perplexity_ratio(adapter: Losses, base: Losses, seed: int) -> Estimate:
+def perplexity_ratio(adapter: Losses, base: Losses, seed: int, threads: Threads | None = None) -> Estimate:
     """The adapter's perplexity of replies over the base's, on the same samples: below 1, it knows better what the forum says."""
     if len(adapter.reply) != len(base.reply):
         return NOTHING
-    return ratio(adapter.reply - base.reply, base.reply_tokens, seed, np.exp)
+    return ratio(adapter.reply - base.reply, base.reply_tokens, seed, np.exp, threads)
 
 
-def stop_difference(adapter: Losses, base: Losses, seed: int) -> Estimate:
+def stop_difference(adapter: Losses, base: Losses, seed: int, threads: Threads | None = None) -> Estimate:
     """How much likelier the stop is to the adapter where a reply truly ends."""
-    return mean_difference(np.exp(-adapter.stop), np.exp(-base.stop), seed)
+    return mean_difference(np.exp(-adapter.stop), np.exp(-base.stop), seed, threads)

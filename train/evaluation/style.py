@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.evaluation.intervals import FEWEST, NOTHING, Estimate, Floats, percentiles, weights
+from train.evaluation.intervals import FEWEST, NOTHING, Estimate, Floats, Threads, enough, percentiles, weights
 from train.evaluation.words import spans
 
 FOLDS = 5
@@ -79,22 +79,26 @@ def same_length(real: Sequence[str], generated: Sequence[str]) -> tuple[list[str
     return cut
 
 
-def style(real: Sequence[str], generated: Sequence[str], told: Told | None, seed: int) -> Style:
-    """The AUC of the classifier, on whole replies (`told`) and on such of equal length, and of the length alone; bootstrap over prompts."""
+def style(real: Sequence[str], generated: Sequence[str], told: Told | None, seed: int, threads: Threads | None = None) -> Style:
+    """The AUC of the classifier, on whole replies (`told`) and on such of equal length, and of the length alone.
+
+    Intervals are by bootstrap over the prompts' threads.
+    """
     even = tell_apart(*same_length(real, generated), seed)
     if told is None or even is None:
         return Style(NOTHING, NOTHING, NOTHING, len(real))
-    return Style(_estimate(resampled(told, seed)), _estimate(resampled(even, seed)), _length_auc(real, generated, seed), len(real))
+    whole, cut = (_estimate(resampled(one, seed, threads), threads) for one in (told, even))
+    return Style(whole, cut, _length_auc(real, generated, seed, threads), len(real))
 
 
-def difference(adapter: Told | None, base: Told | None, seed: int) -> Estimate:
+def difference(adapter: Told | None, base: Told | None, seed: int, threads: Threads | None = None) -> Estimate:
     """The AUC of the adapter's answers less that of the base's, by paired bootstrap: below 0, the adapter is nearer to the forum."""
     if adapter is None or base is None or len(adapter.real) != len(base.real):
         return NOTHING
-    return _estimate(resampled(adapter, seed) - resampled(base, seed))
+    return _estimate(resampled(adapter, seed, threads) - resampled(base, seed, threads), threads)
 
 
-def resampled(told: Told, seed: int) -> Floats:
+def resampled(told: Told, seed: int, threads: Threads | None = None) -> Floats:
     """The AUC over pairs of a real and a generated reply of the same fold, whose scores come from one classifier.
 
     Returns:
@@ -103,19 +107,20 @@ def resampled(told: Told, seed: int) -> Floats:
     size = len(told.real)
     wins = (told.generated[None, :] > told.real[:, None]) + 0.5 * (told.generated[None, :] == told.real[:, None])
     same = (told.folds[:, None] == told.folds[None, :]).astype(np.float64)
-    drawn = np.vstack([np.ones(size), weights(size, seed)])
+    drawn = np.vstack([np.ones(size), weights(size, seed, threads=threads)])
     found: Floats = ((drawn @ (wins * same)) * drawn).sum(axis=1) / ((drawn @ same) * drawn).sum(axis=1)
     return found
 
 
-def _length_auc(real: Sequence[str], generated: Sequence[str], seed: int) -> Estimate:
+def _length_auc(real: Sequence[str], generated: Sequence[str], seed: int, threads: Threads | None) -> Estimate:
     of_real, of_generated = (np.array([len(spans(text)) for text in texts], np.float64) for texts in (real, generated))
-    found = resampled(Told(of_real, of_generated, np.zeros(len(real), np.int64)), seed)
-    return _estimate(found if found[0] >= 0.5 else 1 - found)
+    found = resampled(Told(of_real, of_generated, np.zeros(len(real), np.int64)), seed, threads)
+    return _estimate(found if found[0] >= 0.5 else 1 - found, threads)
 
 
-def _estimate(found: Floats) -> Estimate:
-    return Estimate(float(found[0]), percentiles(found[1:]))
+def _estimate(found: Floats, threads: Threads | None) -> Estimate:
+    # Of too few prompts there are no scores at all, so here only their threads may be too few.
+    return Estimate(float(found[0]), percentiles(found[1:]) if threads is None or enough(len(threads), threads) else None)
 
 
 def _folds(size: int, seed: int) -> NDArray[np.int64]:

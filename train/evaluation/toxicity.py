@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from filters.toxicity import Toxicity
-from train.evaluation.intervals import Estimate, Floats
+from train.evaluation.intervals import NOTHING, Estimate, Floats, Threads, mean, mean_difference, share
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,32 @@ class ToxicityFigures:
     over: Estimate
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What a scorer said of texts, shape (texts,): each one's score, NaN where it has none, and whether it is over a threshold."""
+
+    values: Floats
+    over: NDArray[np.bool_]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which texts have a score."""
+        return ~np.isnan(self.values)
+
+
+def toxicity(scores: Scores, seed: int, threads: Threads) -> ToxicityFigures:
+    """The figures of texts, over those that have a score."""
+    known = scores.known
+    count = int(known.sum())
+    return ToxicityFigures(count, mean(scores.values[known], seed, threads[known]), share(int(scores.over.sum()), count))
+
+
+def toxicity_difference(adapter: Scores, base: Scores, seed: int, threads: Threads) -> Estimate:
+    """How much more toxic the adapter's answers are, over the prompts at which both answers have a score."""
+    both = adapter.known & base.known
+    return mean_difference(adapter.values[both], base.values[both], seed, threads[both]) if both.any() else NOTHING
+
+
 class ToxicityMeter:
     """A scorer of `filters.toxicity` and its thresholds.
 
@@ -35,11 +62,15 @@ class ToxicityMeter:
         self.scorer = scorer
         self.thresholds = dict(self._rule.thresholds or {})
 
-    def score(self, texts: Sequence[str]) -> tuple[Floats, list[bool]]:
-        """The score of each text that has one, and whether each of these is over a threshold."""
-        found = self._scorer.score([text for text in texts if text.strip()])
+    def score(self, texts: Sequence[str]) -> Scores:
+        """The score of each text; one without words, or one that the scorer cannot read, has none."""
+        places = [place for place, text in enumerate(texts) if text.strip()]
+        found = self._scorer.score([texts[place] for place in places])
         labels = ["toxicity"] if found["toxicity"].count() else [label for label in self.thresholds if label in found.columns]
-        over = [any((row[label] or 0.0) > limit for label, limit in self.thresholds.items() if label in row) for row in found.to_dicts()]
-        highest = [max((value for value in row if value is not None), default=None) for row in found.select(labels).iter_rows()]
-        known = [(value, is_over) for value, is_over in zip(highest, over, strict=True) if value is not None]
-        return np.array([value for value, _ in known], np.float64), [is_over for _, is_over in known]
+        scores = Scores(np.full(len(texts), np.nan), np.zeros(len(texts), np.bool_))
+        for place, row in zip(places, found.to_dicts(), strict=True):
+            highest = max((row[label] for label in labels if row[label] is not None), default=None)
+            if highest is not None:
+                scores.values[place] = highest
+                scores.over[place] = any((row[label] or 0.0) > limit for label, limit in self.thresholds.items() if label in row)
+        return scores

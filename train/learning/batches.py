@@ -105,7 +105,9 @@ class Batches(Dataset[list[Encoded]]):
         self._limit = tokens_per_batch
         self._seed = seed
         longest = np.sort(self._lengths)[::-1][:batch]
-        groups = processes
+        # No fewer can hold them, and from 1 upwards the search would take as many tries as there are groups.
+        least = -(-int(np.minimum(longest, tokens_per_batch).sum()) // tokens_per_batch)
+        groups = -(-least // processes) * processes
         while not _fits(longest, assigned := _spread(longest, groups), tokens_per_batch):
             groups += processes
         self._groups, self._safe = groups, assigned

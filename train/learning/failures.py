@@ -95,7 +95,7 @@ def not_finite(what: str, value: float, step: int, settings: TrainSettings) -> T
     """The error of a loss or a gradient that is no finite number."""
     return TrainingError(
         f"step {step}: the {what} is {value}, so nothing more can be learned; "
-        f"set train.learning_rate = {settings.learning_rate / 2:g} (now {settings.learning_rate:g}) "
+        f"set train.learning_rate = {min(settings.learning_rate / 2, 2e-4):g} (now {settings.learning_rate:g}) "
         f"or train.max_grad_norm = {min(settings.max_grad_norm / 2, 0.3):g} (now {settings.max_grad_norm:g}), and train again"
     )
 

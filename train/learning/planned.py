@@ -2,7 +2,6 @@
 
 import math
 
-from formats.errors import UserError
 from formats.tokens.encoding import Encoded
 from train.bases.base_model import Base, device
 from train.learning.batches import Batches
@@ -17,24 +16,24 @@ def number_of_steps(settings: TrainSettings, batches: Batches) -> int:
 
 
 def planned_bytes(base: Base, settings: TrainSettings, batches: Batches) -> int | None:
-    """What the training takes at its peak, with its own largest micro-batch; None where the planner does not know the base's kind."""
-    largest = _largest(batches, math.ceil(number_of_steps(settings, batches) / batches.steps))
-    shape = MicroBatch(tuple(len(row.input_ids) for row in largest), sum(len(row.input_ids) - row.num_prompt for row in largest))
+    """What the training takes at its peak, with its own largest micro-batch; None where the planner cannot say."""
     try:
+        shape = largest_micro_batch(settings, batches)
         return plan(base.config, settings, shape.tokens, device(), micro_batch=shape).peak_bytes
-    except UserError:
+    except Exception:
+        # A plan is only told: whatever goes wrong with it, no training is lost for it.
         return None
 
 
-def _largest(batches: Batches, passes: int) -> list[Encoded]:
-    """The micro-batch with the most tokens; each step begins with its largest."""
+def largest_micro_batch(settings: TrainSettings, batches: Batches) -> MicroBatch:
+    """The shape of the micro-batch with the most tokens in all epochs; each step begins with its largest."""
     groups = len(batches) // batches.steps
     found: list[Encoded] = []
-    for number in range(passes):
+    for number in range(math.ceil(number_of_steps(settings, batches) / batches.steps)):
         batches.set_epoch(number)
         found = max([found, *(batches[first] for first in range(0, len(batches), groups))], key=_tokens)
     batches.set_epoch(0)
-    return found
+    return MicroBatch(tuple(len(row.input_ids) for row in found), sum(len(row.input_ids) - max(1, row.num_prompt) for row in found))
 
 
 def _tokens(rows: list[Encoded]) -> int:

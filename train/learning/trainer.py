@@ -20,9 +20,10 @@ from train.adapters.starts import start_of
 from train.adapters.stop_row import stop_to_train
 from train.bases.base_model import device, load_for_training, load_tokenizer, resolve
 from train.bases.fitting import check_fits
+from train.learning.apart import keeps_apart
 from train.learning.arguments import reports, training_arguments
 from train.learning.batches import Batches, Samples, flatten, read_samples, stop_in_loss
-from train.learning.checkpoints import claim, fingerprint, last_complete
+from train.learning.checkpoints import claim, fingerprint, last_complete, step_of
 from train.learning.failures import TRAINING, WRITING, Situation, explained, require_room, terminated
 from train.learning.fused import fuse
 from train.learning.loss import weighted_loss
@@ -31,7 +32,7 @@ from train.learning.planned import number_of_steps, planned_bytes
 from train.learning.processes import Processes, joined, spreads_base
 from train.learning.validation import Validation, measured
 from train.learning.watch import Watch
-from train.progress import OnProgress, silent
+from train.progress import OnProgress, OnSay, mute, silent
 from train.requirements import require_installed
 from train.settings import DecodingSettings, TrainSettings
 
@@ -82,6 +83,7 @@ def train(
     decoding: DecodingSettings | None = None,
     *,
     progress: OnProgress = silent,
+    say: OnSay = mute,
 ) -> TrainResult:
     """Trains an adapter on a samples folder and writes it to `out`, which appears whole or not at all.
 
@@ -89,20 +91,29 @@ def train(
     goes on from the last whole one; where it was finished, only the decoding settings are written anew. With `eval_every` the adapter
     written is the one with the least loss on the validation split. What `report_to` has TensorBoard show is in `logs/` beside `out`.
 
+    Told to end by SIGTERM or Ctrl-C it ends after its step, with a checkpoint; `say` gets the lines that the user is to know.
+
     Started by `torchrun` or `accelerate launch`, several processes train one adapter, with the batch of one; the first one writes.
 
     Raises:
         UserError: the samples or the base are not there or do not fit the settings, or `out` holds something else.
         TrainingError: memory or disk did not suffice, the loss is no number, or the training was told to end (SIGTERM).
+        KeyboardInterrupt: it was told to end by Ctrl-C.
     """
     decoding = decoding or DecodingSettings()
     settings = settings.model_copy(update={"base": base})
     with joined() as processes:
-        return _train(samples, out.resolve(), settings, decoding, processes, progress)
+        return _train(samples, out.resolve(), settings, decoding, processes, progress, say)
 
 
 def _train(
-    samples: Path, out: Path, settings: TrainSettings, decoding: DecodingSettings, processes: Processes, progress: OnProgress
+    samples: Path,
+    out: Path,
+    settings: TrainSettings,
+    decoding: DecodingSettings,
+    processes: Processes,
+    progress: OnProgress,
+    say: OnSay,
 ) -> TrainResult:
     require_installed(settings)
     before = training_record(out)
@@ -127,28 +138,38 @@ def _train(
     batches = Batches(data.rows, settings.batch, settings.tokens_per_batch, settings.seed, processes.count)
     situation = Situation(checkpoints, settings, data.longest)
     if processes.is_main:
-        claim(checkpoints, course)
+        # Which steps are measured changes no step; whether any is decides which adapter is the best one.
+        kept = settings.model_dump_json(exclude=_NOT_THE_COURSE | {"eval_every", "patience"})
+        way = fingerprint(samples, splits, kept, found.location, str(settings.eval_every > 0))
+        given_up = claim(checkpoints, way, settings.model_dump(mode="json", exclude=_NOT_THE_COURSE))
+        if given_up:
+            say(f"train: {given_up}")
     with explained(situation):
         planned = planned_bytes(found, settings, batches)
         set_seed(settings.seed)
         loaded = load_for_training(found, settings.quantisation)
         # Asked once the weights of a base from the Hub are on this computer.
         stop_token = stop_to_train(found, settings, end_ids(template, tokenizer)[0])
+        together = settings
+        if not processes.agreed(keeps_apart(loaded) if processes.is_main else None):
+            say(f"train: the layers of {found.config.model_type} let samples in one row read each other: each goes through by itself")
+            together = settings.model_copy(update={"tokens_per_batch": 1})
+            batches = Batches(data.rows, settings.batch, 1, settings.seed, processes.count)
         model = add_adapter(loaded, settings, stop_token=stop_token)
         if not spreads_base():
             # FSDP gathers a matrix when its own layer is called, which fused layers never do.
             fuse(model)
         start, counts = start_of(model), model.get_nb_trainable_parameters()
-        watch = Watch(progress, batches, situation, processes)
+        watch = Watch(progress, batches, situation, processes, say)
         run_name = f"{out.parent.name}-{out.name}-{course[:8]}"
         trainer = make_trainer(model, batches, settings, checkpoints, watch, run_name, processes)
-        validation = Validation(held_out.rows, settings, processes, trainer.log) if held_out else None
+        validation = Validation(held_out.rows, together, processes, trainer.log) if held_out else None
         if validation:
             trainer.add_callback(validation)
         resume_from = processes.agreed(last_complete(checkpoints) if processes.is_main else None)
         if processes.is_main:
             require_room(situation, counts[0], number_of_steps(settings, batches))
-            for report in reports(settings, out.parent / "logs" / run_name, _step_of(resume_from)):
+            for report in reports(settings, out.parent / "logs" / run_name, step_of(resume_from)):
                 trainer.add_callback(report)
         situation.doing = TRAINING
         start_peak()
@@ -157,6 +178,8 @@ def _train(
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         seconds, peak = time.monotonic() - started, peak_bytes()
         if watch.terminated and not (validation and validation.stopped):
+            if watch.interrupted:
+                raise KeyboardInterrupt
             raise terminated(trainer.state.global_step, trainer.state.max_steps)
         situation.doing = WRITING
         weights = _weights(trainer)
@@ -204,10 +227,6 @@ def make_trainer(
 def _collate(items: list[list[Encoded]]) -> dict[str, Any]:
     """Flattens the one micro-batch that the Trainer takes at a time."""
     return flatten(items[0])
-
-
-def _step_of(checkpoint: Path | None) -> int:
-    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
 
 
 def _weights(trainer: Trainer) -> dict[str, torch.Tensor] | None:

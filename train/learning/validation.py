@@ -35,7 +35,7 @@ class Validation(TrainerCallback):
         self, rows: Sequence[Encoded], settings: TrainSettings, processes: Processes, log: Callable[[dict[str, float]], None]
     ) -> None:
         chosen = np.random.default_rng(settings.seed).permutation(len(rows))[: settings.eval_samples]
-        self._rows = [rows[place] for place in sorted(chosen)]
+        self._batches = measuring_batches([rows[place] for place in sorted(chosen)], settings.tokens_per_batch, processes)
         self._settings = settings
         self._processes = processes
         self._log = log
@@ -60,7 +60,7 @@ class Validation(TrainerCallback):
         if not logs or "loss" not in logs or model is None or (state.global_step % self._settings.eval_every and not is_last):
             return
         started = time.monotonic()
-        loss = held_out_loss(model, self._rows, self._settings.tokens_per_batch, self._processes)
+        loss = held_out_loss(model, self._batches, self._processes)
         self._log({LOSS: loss, RUNTIME: time.monotonic() - started})
         if state.best_metric is None or loss < state.best_metric:
             state.best_metric, state.best_global_step = loss, state.global_step
@@ -71,13 +71,17 @@ class Validation(TrainerCallback):
             control.should_save = False
 
 
-def held_out_loss(model: torch.nn.Module, rows: Sequence[Encoded], tokens_per_batch: int, processes: Processes) -> float:
-    """Mean cross-entropy (nats) of each token of reply and stop, over all rows together; each process takes its share of the rows.
+def measuring_batches(rows: Sequence[Encoded], tokens_per_batch: int, processes: Processes) -> Batches:
+    """All rows once, in batches for `held_out_loss`."""
+    return Batches(rows, len(rows), min(tokens_per_batch, _TOKENS_TOGETHER), seed=0, processes=processes.count)
+
+
+def held_out_loss(model: torch.nn.Module, batches: Batches, processes: Processes) -> float:
+    """Mean cross-entropy (nats) of each token of reply and stop, over all rows together; each process takes its share of the batches.
 
     Every process makes the same number of forward passes, which a model that is spread over them needs. Nothing random is drawn.
     """
     device = next(model.parameters()).device
-    batches = Batches(rows, len(rows), min(tokens_per_batch, _TOKENS_TOGETHER), seed=0, processes=processes.count)
     total = torch.zeros(2, dtype=torch.float64)
     was_training = model.training
     model.eval()

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +18,7 @@ from train.learning.checkpoints import mark_complete
 from train.learning.failures import Situation, not_finite
 from train.learning.processes import Processes
 from train.learning.validation import RUNTIME, measured
-from train.progress import OnProgress, TrainProgress
+from train.progress import OnProgress, OnSay, TrainProgress, mute
 
 _OVERFLOWS = 25
 """Steps in a row in which float16 gradients may overflow: the loss scale begins at 65,536 and is halved each time."""
@@ -31,11 +31,13 @@ class Watch(TrainerCallback):
         begun_at: the step it went on from; 0 for a fresh one.
         tokens_before: real tokens until then.
         measuring_s: seconds that measuring the held-out loss took.
-        terminated: whether it was told to end (SIGTERM) and is to go on another time.
+        terminated: whether it was told to end (SIGTERM, Ctrl-C) and is to go on another time.
+        interrupted: whether Ctrl-C told it.
     """
 
-    def __init__(self, progress: OnProgress, batches: Batches, situation: Situation, processes: Processes) -> None:
+    def __init__(self, progress: OnProgress, batches: Batches, situation: Situation, processes: Processes, say: OnSay = mute) -> None:
         self._progress = progress
+        self._say = say
         self._batches = batches
         self._situation = situation
         self._processes = processes
@@ -46,6 +48,7 @@ class Watch(TrainerCallback):
         self.tokens_before = 0
         self.measuring_s = 0.0
         self.terminated = False
+        self.interrupted = False
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Notes where it starts, or goes on from."""
@@ -101,19 +104,30 @@ class Watch(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Lets SIGTERM end the training after its step, with a checkpoint; elsewhere than in the main thread it ends it at once."""
+        """Lets SIGTERM and Ctrl-C end the training after its step, with a checkpoint; a second Ctrl-C ends it at once.
+
+        Elsewhere than in the main thread they end it at once.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def end(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGINT:
+                if self.interrupted:
+                    raise KeyboardInterrupt
+                self.interrupted = True
+                # The signal may have come in the middle of a line.
+                with suppress(RuntimeError):
+                    self._say("train: ends after this step, with a checkpoint; Ctrl-C again: at once")
             self._told_to_end = True
 
-        before = signal.signal(signal.SIGTERM, end)
+        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _clock(self) -> float:
         """Seconds, of which those that measuring the held-out loss took are none of the training's."""

@@ -1,20 +1,15 @@
 """What samples say about a training before it: its tokens, and the largest of its micro-batches."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 from formats.errors import UserError
-from formats.tokens.encoding import Encoded
 from train.bases.base_model import tokenizer_of
 from train.learning.batches import Batches, read_samples
+from train.learning.planned import largest_micro_batch, number_of_steps
 from train.memory.step import MicroBatch
 from train.settings import TrainSettings
-
-EPOCHS_LOOKED_AT = 3
-"""Orders of the samples in which the largest micro-batch is looked for; others hardly differ."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +31,14 @@ def course(folder: Path, base: str, settings: TrainSettings) -> Course:
     """
     rows = read_samples(folder, "train", tokenizer_of(base), settings.max_tokens).rows
     batches = Batches(rows, settings.batch, settings.tokens_per_batch, settings.seed)
-    steps = settings.max_steps if settings.max_steps > 0 else ceil(settings.epochs * batches.steps)
-    found: list[Encoded] = []
-    for epoch in range(min(EPOCHS_LOOKED_AT, ceil(steps / batches.steps))):
-        batches.set_epoch(epoch)
-        found = max(found, *(batches[index] for index in range(len(batches))), key=_tokens)
+    steps = number_of_steps(settings, batches)
     lengths = [len(row.input_ids) for row in rows]
-    learned = sum(len(row.input_ids) - max(1, row.num_prompt) for row in found)
     return Course(
         samples=len(rows),
         longest=max(lengths),
         steps=steps,
         tokens=round(sum(lengths) * steps / batches.steps),
-        micro_batch=MicroBatch(tuple(len(row.input_ids) for row in found), learned),
+        micro_batch=largest_micro_batch(settings, batches),
     )
 
 
@@ -66,7 +56,3 @@ def measured_speed(adapter: Path) -> float:
     if speed <= 0:
         raise UserError(f"{file}: says {speed} tokens a second; give --tokens-per-second")
     return speed
-
-
-def _tokens(rows: Sequence[Encoded]) -> int:
-    return sum(len(row.input_ids) for row in rows)

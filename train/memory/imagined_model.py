@@ -21,19 +21,14 @@ def shortened(config: "PreTrainedConfig", layers: int) -> "PreTrainedConfig":
     """The config of a model with the first so many layers of this one."""
     short = copy.deepcopy(config)
     text = short.get_text_config()
+    whole = text.num_hidden_layers
     text.num_hidden_layers = layers
-    kinds = getattr(text, "layer_types", None)
-    if kinds:
-        text.layer_types = list(kinds)[:layers]
+    for name in [name for name in vars(text) if "layer" in name]:
+        by_layer = getattr(text, name)
+        if isinstance(by_layer, list | tuple) and len(by_layer) == whole:
+            setattr(text, name, type(by_layer)(by_layer[:layers]))
     text.use_cache = False
     return short
-
-
-def period(config: "PreTrainedConfig") -> int:
-    """Of how many layers the model is made up over and over again; 2 at least, since a first layer may differ from the next."""
-    kinds = list(getattr(config.get_text_config(), "layer_types", None) or ())
-    repeats = (size for size in range(1, len(kinds) // 2 + 1) if all(kinds[n] == kinds[n - size] for n in range(size, len(kinds))))
-    return max(2, next(repeats, 2))
 
 
 def skeleton(config: "PreTrainedConfig", dtype: torch.dtype, attention: str) -> "PreTrainedModel":

@@ -1,5 +1,8 @@
 """How much memory a training takes, by part, from the base's config alone."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
@@ -11,9 +14,10 @@ from train.bases.base_model import compute_dtype
 from train.bases.base_model import device as this_device
 from train.learning.attention import SEGMENTS, can_use_segments
 from train.learning.optimizer import optimizer_name
-from train.memory.imagined_model import period, shortened
+from train.memory.imagined_model import shortened
+from train.memory.layers import AS_MANY, enough, kinds_of_layers
 from train.memory.process import process_bytes
-from train.memory.step import Figures, MicroBatch, imagined_step, micro_batch_of
+from train.memory.step import FUSED_ROWS, Figures, MicroBatch, imagined_step, micro_batch_of
 from train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -27,18 +31,20 @@ FULL_BYTES = 16
 a copy of the weight and two moments (Rajbhandari et al. 2020, "ZeRO", section 3.1)."""
 
 
-HELD_BACK = 0.3
-"""Share of what comes and goes in a step that the C library's allocator holds on a CPU beyond what is alive, in gaps between blocks.
-From measured peaks of SmolLM2-135M with 3,816 tokens at once, glibc 2.36: 0.25 to 0.45 between runs of the same training."""
+HELD_ALWAYS, HELD_BACK = 240 << 20, 0.18
+"""Bytes, and a share of what comes and goes in a step, that a process on a CPU holds beyond what is alive: gaps between blocks of the C
+library's allocator, threads, and libraries that the training is the first to use. A fit to two measured peaks of SmolLM2-135M with 3,816
+tokens at once, with and without activation checkpointing (glibc 2.36); they differ by up to 7 % between runs of the same training."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What takes `bytes` of the peak, and in a few words what it is."""
+    """What takes `bytes` of the peak, and in a few words what it is; `moves` if it can go to main memory where the GPU is full."""
 
     name: str
     bytes: int
     says: str
+    moves: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ class Plan:
         return sum(part.bytes for part in self.parts)
 
     @property
+    def unpaged_bytes(self) -> int:
+        """The peak without what moves to main memory where the GPU is full: a paged optimizer's state."""
+        return self.peak_bytes - sum(part.bytes for part in self.parts if part.moves)
+
+    @property
     def full_bytes(self) -> int:
         """Full fine-tuning of the base, `FULL_BYTES` a parameter, without activations."""
         return FULL_BYTES * (self.total_parameters - self.trainable_parameters)
@@ -73,8 +84,8 @@ def plan(
 ) -> Plan:
     """Says what a training takes, by running its step on tensors without memory.
 
-    A model of few layers is run, and one of twice as many: every layer more adds as much as the one before. What a GPU's own kernels take
-    beside their results is not seen.
+    A model of the first few layers is run, and one of some more: the rest repeats those between. What a GPU's own kernels take beside
+    their results is not seen.
 
     Args:
         tokens: how many go through the model at once, as samples of at most `max_tokens` tokens, half of which carry loss.
@@ -91,8 +102,10 @@ def plan(
     figures = _figures(config, settings, batch, accumulates, dtype, device)
     parts = _parts(figures, settings, batch, accumulates, device)
     if device == "cpu":
-        moving = sum(part.bytes for part in parts if part.name in ("activations", "working memory"))
-        parts.append(Part("allocator", round(HELD_BACK * moving), "gaps between blocks that it cannot hand out again"))
+        moving = sum(part.bytes for part in parts if part.name in ("activations", "logits", "working memory"))
+        parts.append(
+            Part("allocator", HELD_ALWAYS + round(HELD_BACK * moving), "gaps between blocks, threads, libraries first used: a fit")
+        )
     says = "CUDA context" if device == "cuda" else "Python and the libraries, measured now"
     parts.append(Part("process", process, says))
     return Plan(
@@ -111,14 +124,42 @@ def _figures(
 ) -> Figures:
     """The figures of the whole model."""
     attention = SEGMENTS if device == "cpu" and can_use_segments(config) else "sdpa"
-    layers = int(getattr(config.get_text_config(), "num_hidden_layers", 0))
-    if layers < 1:
-        raise UserError(f"model type {config.model_type!r}: its config names no num_hidden_layers; it cannot be planned")
-    few = period(config)
-    if layers <= 2 * few:
-        return imagined_step(shortened(config, layers), settings, batch, accumulates, dtype, attention, device)
-    some, more = (imagined_step(shortened(config, n), settings, batch, accumulates, dtype, attention, device) for n in (few, 2 * few))
-    return some.at(layers, few, more, 2 * few)
+    kinds, parameters = kinds_of_layers(config)
+    few, more = enough(kinds)
+    with imagining(config):
+        found = imagined_step(shortened(config, few), settings, batch, accumulates, dtype, attention, device)
+        if more > few:
+            longer = imagined_step(shortened(config, more), settings, batch, accumulates, dtype, attention, device)
+            found = found.at(len(kinds), few, longer, more)
+    base = found.total - found.trainable
+    if abs(base - parameters) > AS_MANY * parameters:
+        raise UserError(
+            f"model type {config.model_type!r}: its layers come to {base:,.0f} parameters where the model has {parameters:,}; "
+            "it cannot be planned"
+        )
+    return found
+
+
+@contextmanager
+def imagining(config: "PreTrainedConfig") -> Iterator[None]:
+    """Says in a line what of a model's own code cannot run without numbers, and keeps PyTorch's traceback of it away.
+
+    Raises:
+        UserError: anything else than a `UserError` was raised within.
+    """
+    notices = logging.getLogger("torch._subclasses.fake_tensor")
+    level = notices.level
+    notices.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        # Any code of any model runs here, and any of it may look at numbers that are not there.
+        reason = " ".join(str(error).split()).split(". ")[0][:160]
+        raise UserError(f"model type {config.model_type!r} cannot be planned ({type(error).__name__}: {reason})") from error
+    finally:
+        notices.setLevel(level)
 
 
 def _parts(figures: Figures, settings: TrainSettings, batch: MicroBatch, accumulates: bool, device: str) -> list[Part]:
@@ -130,16 +171,21 @@ def _parts(figures: Figures, settings: TrainSettings, batch: MicroBatch, accumul
     keeps = peak in (figures.forward, figures.early_backward)
     gradients = min(figures.gradients, peak - still) if has_gradients else 0.0
     kept = min(figures.kept, peak - still - gradients) if keeps else 0.0
+    working = peak - still - gradients - kept
+    fused, whole = (min(figures.logits, working), min(figures.kept_logits, kept)) if keeps else (0.0, 0.0)
+    at_once = f", {FUSED_ROWS} at once" if fused and batch.learned > FUSED_ROWS else ""
     optimizer = optimizer_name(settings, device)
     quantised = {"nf4": "4 bits and constants a weight", "int8": "8 bits and constants a weight", "none": ""}[settings.quantisation]
-    moves = "; moves to main memory where the GPU is full" if optimizer.startswith("paged") else ""
+    paged = optimizer.startswith("paged")
+    moves = "; moves to main memory where the GPU is full" if paged else ""
     checkpointed = "with activation checkpointing" if settings.activation_checkpointing else "without activation checkpointing"
     return [
         Part("quantised weights", round(figures.quantised), quantised),
         Part("other weights", round(figures.plain), "embeddings, output matrix, norms" if quantised else "the whole base"),
         Part("adapter", round(figures.adapter), f"{round(figures.trainable):,} parameters in float32"),
         Part("gradients", round(gradients), "of the adapter, in float32"),
-        Part("optimizer", round(figures.state), f"{optimizer}{moves}"),
-        Part("activations", round(kept), f"kept for the backward pass of {batch.tokens:,} tokens, {checkpointed}"),
-        Part("working memory", ceil(peak - still - gradients - kept), "unpacked weights, logits, what is in between"),
+        Part("optimizer", round(figures.state), f"{optimizer}{moves}", paged),
+        Part("activations", round(kept - whole), f"kept for the backward pass of {batch.tokens:,} tokens, {checkpointed}"),
+        Part("logits", round(fused + whole), f"of {batch.learned:,} tokens with loss{at_once}, in float32"),
+        Part("working memory", ceil(working - fused), "unpacked weights, what is in between"),
     ]

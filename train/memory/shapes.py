@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoConfig
 
 from formats.errors import UserError
-from train.bases.base_model import resolve
+from train.bases.base_model import quieten, resolve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -27,6 +27,7 @@ def config_of(name: str) -> "PreTrainedConfig":
     Raises:
         UserError: there is none, or it is of a kind that transformers does not know.
     """
+    quieten()
     shape = known_shapes().get(name.lower())
     if shape:
         return _config({"dtype": "bfloat16", **shape}, name)

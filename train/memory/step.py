@@ -19,7 +19,11 @@ from train.memory.quantised import bits, bytes_of_quantised
 from train.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedConfig
+
+FUSED_ROWS = 128
+"""Tokens whose logits a fused loss has at once: `train.learning.vocabulary`."""
 
 SMALL_STATE, STATE_BLOCK = 4096, 256
 """bitsandbytes keeps the optimizer's state in 8 bit with a float32 constant for each so many elements; of smaller tensors in float32."""
@@ -51,7 +55,8 @@ class MicroBatch:
 class Figures:
     """Bytes of a step, and numbers of parameters. All of them grow evenly with the number of layers.
 
-    `kept` is what the forward pass leaves for the backward pass. The peaks are of all that is alive but the optimizer's state: in the
+    `kept` is what the forward pass leaves for the backward pass, `kept_logits` of it in float32, `logits` what a fused loss has at once.
+    The peaks are of all that is alive but the optimizer's state: in the
     forward pass, in the first and the second half of the backward pass, and while the optimizer steps.
     """
 
@@ -63,6 +68,8 @@ class Figures:
     state: float
     gradients: float
     kept: float
+    logits: float
+    kept_logits: float
     forward: float
     early_backward: float
     late_backward: float
@@ -142,7 +149,7 @@ def state_bytes(elements: int, optimizer: str) -> int:
 
 
 def _passes(
-    model: nn.Module, micro_batch: MicroBatch, settings: TrainSettings, dtype: torch.dtype, imagination: Imagination
+    model: "PeftModel", micro_batch: MicroBatch, settings: TrainSettings, dtype: torch.dtype, imagination: Imagination
 ) -> dict[str, float]:
     """Forward and backward pass: what is kept between them, and the peaks of each."""
     batch = flatten(micro_batch.samples())
@@ -156,14 +163,27 @@ def _passes(
         imagination.mark()
 
     middle: Any = _middle(model)
+    causal: Any = model.get_base_model()
     hook = middle.register_post_accumulate_grad_hook(turned)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        loss = weighted_loss(settings.stop_weight)(model(**batch), labels, max(1, micro_batch.learned))
+        outputs = model(**batch)
+        loss = weighted_loss(settings.stop_weight)(outputs, labels, max(1, micro_batch.learned))
+    fused = getattr(outputs, "token_losses", None) is not None
+    del outputs
+    row = torch.float32.itemsize * causal.config.get_text_config().vocab_size
+    logits, kept_logits = (row * min(FUSED_ROWS, micro_batch.learned), 0) if fused else (0, row * micro_batch.learned)
     forward, kept = imagination.peak, imagination.live - start
     imagination.mark()
     loss.backward()  # type: ignore[no-untyped-call]
     hook.remove()
-    return {"forward": forward, "kept": kept, "early_backward": halves.get("early_backward", 0), "late_backward": imagination.peak}
+    return {
+        "forward": forward,
+        "kept": kept,
+        "logits": logits,
+        "kept_logits": kept_logits,
+        "early_backward": halves.get("early_backward", 0),
+        "late_backward": imagination.peak,
+    }
 
 
 def _middle(model: nn.Module) -> nn.Parameter:

@@ -117,9 +117,23 @@ def test_filler_is_no_part_of_an_answer_and_never_the_end_token(tokenizer: PreTr
     filler = filler_id(template, tokenizer)
     assert filler == 0 != end_token_id(template, tokenizer)
     words = tokenizer("Ha, ha.")["input_ids"]
-    assert read_reply([*words, filler, filler], template, tokenizer, filler) == Reply("Ha, ha.", tuple(words), "length")
     stop = stop_ids(template, tokenizer)
-    assert read_reply([*words, *stop, filler], template, tokenizer, filler) == Reply("Ha, ha.", (*words, *stop), "stop")
+    assert read_reply([*words, *stop, filler], template, tokenizer) == Reply("Ha, ha.", (*words, *stop), "stop")
+
+
+def test_a_higher_limit_or_more_prompts_leave_what_is_drawn(
+    base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(base_folder).eval()
+
+    def said(prompts: Sequence[str], limit: int) -> list[tuple[int, ...]]:
+        config = generation_config(DecodingSettings(temperature=1.0, max_new_tokens=limit), template, tokenizer)
+        return [reply.token_ids for reply in generate(model, tokenizer, template, prompts, config, seed=3)]
+
+    few = said(PROMPTS, 4)
+    assert [ids[:4] for ids in said(PROMPTS, 9)] == few
+    assert said([*PROMPTS, "### Comment:\nMilk?\n\n### Response:\n"], 4)[:2] == few
+    assert said([], 4) == []
 
 
 def test_a_batch_answers_each_prompt_as_if_alone(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:

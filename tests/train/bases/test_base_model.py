@@ -10,7 +10,7 @@ import torch
 from formats.errors import UserError
 from formats.tokens.encoding import Encoded
 from train.adapters.lora import add_adapter
-from train.bases.base_model import SMOLLM2, Base, load_for_generation, load_for_training, load_tokenizer, resolve
+from train.bases.base_model import SMOLLM2, Base, _where_to_load, load_for_generation, load_for_training, load_tokenizer, resolve
 from train.bases.gguf import converted
 from train.learning.batches import flatten
 from train.learning.loss import token_losses
@@ -113,3 +113,11 @@ def test_a_base_without_tokenizer_is_refused(base_folder: Path, tmp_path: Path) 
     (tmp_path / "config.json").write_bytes((base_folder / "config.json").read_bytes())
     with pytest.raises(UserError, match="has no tokenizer"):
         load_tokenizer(resolve(str(tmp_path)))
+
+
+def test_a_base_that_is_spread_over_gpus_is_not_put_whole_onto_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.bases.base_model.device", lambda: "cuda")
+    monkeypatch.setattr("torch.cuda.current_device", lambda: 1)
+    assert _where_to_load() == 1
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert _where_to_load() == "cpu"

@@ -27,9 +27,8 @@ def test_the_longest_run_is_found(texts: list[str], replies: list[str]) -> None:
         run = words(text[overlap.begin : overlap.end])
         assert len(run) == overlap.words
         assert not run or any(" ".join(run) in " ".join(words(reply)) for reply in replies)
-        assert (overlap.source is not None) == (overlap.words >= NOTABLE)
-        if overlap.source is not None:
-            assert f" {' '.join(run)} " in f" {' '.join(words(replies[overlap.source]))} "
+        holding = tuple(place for place, reply in enumerate(replies) if f" {' '.join(run)} " in f" {' '.join(words(reply))} ")
+        assert overlap.sources == (holding if overlap.words >= NOTABLE else ())
 
 
 def test_a_run_does_not_go_on_from_one_reply_into_the_next() -> None:
@@ -39,8 +38,8 @@ def test_a_run_does_not_go_on_from_one_reply_into_the_next() -> None:
 def test_the_run_is_marked_in_the_text_itself() -> None:
     reply = "The court finds the kettle guilty, and the mug, which saw it all, goes free."
     text = "Well: the COURT finds the kettle guilty – and the mug weeps."
-    (found,) = overlaps([text], ["Milk.", reply])
-    assert found == Overlap(9, 6, 53, 1)
+    (found,) = overlaps([text], ["Milk.", reply, f"Again: {reply}"])
+    assert found == Overlap(9, 6, 53, (1, 2))
     assert text[found.begin : found.end] == "the COURT finds the kettle guilty – and the mug"
 
 

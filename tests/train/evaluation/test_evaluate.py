@@ -1,7 +1,9 @@
 """An evaluation as a whole, on a tiny base: what it says, what it writes, and what it says of too little."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,10 +13,13 @@ from formats.errors import UserError
 from formats.samples import folder_template
 from tests.train.conftest import SENTENCES, sample
 from train.adapters.folder import read_adapter
+from train.bases.base_model import Base, load_tokenizer
 from train.evaluation.comparing import chosen_to_show
 from train.evaluation.evaluate import EVALUATION, evaluate
-from train.evaluation.figures import VERSION, sample_key
+from train.evaluation.figures import VERSION
+from train.evaluation.held_out import distinct_prompts, drawn, held_out, threads_of
 from train.evaluation.intervals import Estimate
+from train.evaluation.keys import sample_key
 from train.learning.trainer import train
 from train.settings import DecodingSettings, EvalSettings, TrainSettings
 
@@ -72,13 +77,13 @@ def test_an_evaluation_compares_base_adapter_and_forum(trained: Path) -> None:
     for example in found.examples:
         assert example.endings["adapter"] in ("stop", "other end", "length")
         assert set(example.copied_from) == set(example.overlaps)
-        assert set(example.copied_from.values()) <= keys
+        assert {key for copied in example.copied_from.values() for key in copied} <= keys
         for who, overlap in example.overlaps.items():
             assert overlap.words >= 8
             assert getattr(example, who)[overlap.begin : overlap.end]
 
 
-def test_it_writes_whole_figures_without_a_members_words_and_says_the_same_twice(trained: Path) -> None:
+def test_it_writes_whole_figures_without_a_members_words_and_says_the_same_twice(trained: Path, base_folder: Path) -> None:
     first = evaluate(trained / "adapter", trained / "samples", QUICK)
     written = json.loads((trained / "adapter" / EVALUATION).read_text())
     told = json.loads(json.dumps(first.to_dict(), allow_nan=False))
@@ -86,6 +91,7 @@ def test_it_writes_whole_figures_without_a_members_words_and_says_the_same_twice
     assert (written["version"], written["confidence"]) == (VERSION, 0.95)
     low, high = written["adapter"]["shipped"]["shares"]["stopped"]["interval"]
     assert low < written["adapter"]["shipped"]["shares"]["stopped"]["value"] <= high
+    assert written["about"]["base_model"] == base_folder.name, "a folder that is passed on does not say where it was made"
     text = (trained / "adapter" / EVALUATION).read_text()
     assert not [sentence for sentence in SENTENCES if sentence[:12] in text]
     noted = json.loads((trained / "adapter" / "stop.json").read_text())["termination_rate"]
@@ -94,6 +100,40 @@ def test_it_writes_whole_figures_without_a_members_words_and_says_the_same_twice
     (trained / "adapter" / EVALUATION).write_text(json.dumps({**written, "judged": {"questions": 80}, "version": 0}))
     assert evaluate(trained / "adapter", trained / "samples", QUICK).to_dict() == first.to_dict()
     assert json.loads((trained / "adapter" / EVALUATION).read_text()) == {**written, "judged": {"questions": 80}}
+
+
+def test_what_is_measured_is_of_many_threads(trained: Path, tmp_path: Path, base: Base) -> None:
+    samples = tmp_path / "samples"
+    shutil.copytree(trained / "samples", samples)
+    for split in ("validation", "test"):
+        table = pl.read_parquet(samples / f"{split}.parquet")
+        threads = [f"t3_{split}{place // 4}" for place in range(table.height)]
+        table.with_columns(thread_id=pl.Series(threads)).write_parquet(samples / f"{split}.parquet")
+    rows = held_out(samples, folder_template(samples), load_tokenizer(base), 128)
+    assert [row.thread for row in rows[::4]] == ["t3_test0", "t3_test1", "t3_validation0", "t3_validation1"]
+    assert {row.thread for row in rows[:6]} != {row.thread for row in drawn(rows, 6, 0)}, "the first rows are of two threads"
+    assert len({row.thread for row in drawn(rows, 6, 0)}) > 2
+    assert drawn(rows, 6, 0) == drawn(rows, 16, 0)[:6] != drawn(rows, 6, 1)
+    first = drawn(rows, 11, 0, test_first=True)
+    assert [row.split for row in first] == ["test"] * 8 + ["validation"] * 3
+    assert [row.prompt for row in distinct_prompts([*rows, *rows], 20, 0)] == [row.prompt for row in drawn(rows, 16, 0)]
+    assert threads_of(rows[2:9]).tolist() == [0, 0, 1, 1, 1, 1, 2]
+    assert threads_of([replace(row, thread=None) for row in rows[:3]]).tolist() == [0, 1, 2]
+
+
+def test_weights_chosen_by_the_validation_split_are_measured_on_the_test_split(trained: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(trained / "adapter", adapter)
+    said = (adapter / "settings.toml").read_text()
+    (adapter / "settings.toml").write_text(re.sub(r"(?m)^eval_every *=.*$", "", said).replace("[train]\n", "[train]\neval_every = 5\n"))
+    few = EvalSettings(prompts=8, shown=1, max_new_tokens=4, perplexity_samples=10, toxicity="none")
+    (note,) = [note for note in evaluate(adapter, trained / "samples", few).notes if "validation split" in note]
+    assert "0 of the prompts and 2 of the samples" in note
+
+
+def test_an_answer_that_runs_on_beyond_what_the_base_reads_is_refused(trained: Path) -> None:
+    with pytest.raises(UserError, match=r"reads 512 tokens, the longest prompt has \d+ tokens, and up to 512 of an answer"):
+        evaluate(trained / "adapter", trained / "samples", EvalSettings(max_new_tokens=512))
 
 
 def test_of_too_little_it_says_so_and_no_number_is_none(trained: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from formats.tokens.encoding import Encoded
 from train.learning.batches import Batches, flatten
+from train.learning.batches import _fits as fits
 from train.learning.loss import weighted_loss
 
 
@@ -49,6 +50,15 @@ def test_a_step_is_the_same_samples_however_it_is_shared(lengths: list[int], pro
         for batches, of_step in ((alone, alone.accumulation), (shared, shared.accumulation * processes)):
             found.append(sorted(name for place in range(step * of_step, (step + 1) * of_step) for name in names(batches[place])))
         assert found[0] == found[1]
+
+
+def test_the_number_of_micro_batches_is_found_in_a_few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+    monkeypatch.setattr("train.learning.batches._fits", lambda *args: tries.append(1) or fits(*args))
+    lengths = [100 + 7 * number % 50 for number in range(300)]
+    assert len(Batches(rows_of(lengths), 300, 1024, seed=0)) == 38
+    assert len(tries) < 10, "from one upwards it would be 38"
+    assert len(Batches(rows_of([5_000, 10, 10]), 3, 64, seed=0)) == 2, "one that is longer by itself needs one"
 
 
 def test_the_order_is_that_of_seed_and_epoch() -> None:

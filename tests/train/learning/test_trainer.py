@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from formats.templates.template import load_template
 from tests.train.learning.tiny import SETTINGS, Killed, changed, train_tiny
 from train.adapters.folder import read_adapter
-from train.learning.checkpoints import last_complete, mark_complete
-from train.learning.trainer import TrainResult
+from train.learning.checkpoints import claim, last_complete, mark_complete
+from train.learning.trainer import TrainResult, train
 from train.settings import DecodingSettings
 
 MEASURED = changed(max_steps=15, tokens_per_batch=160, eval_every=2)
@@ -131,8 +131,29 @@ def test_what_decides_memory_alone_may_change_between_two_parts_of_a_training(sa
 def test_other_settings_do_not_go_on_from_the_old_checkpoints(samples: Path, base_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train_tiny(samples, base_folder, tmp_path / "adapter", kill_at=5)
-    result, _ = train_tiny(samples, base_folder, tmp_path / "adapter", changed(learning_rate=1e-3))
+    said: list[str] = []
+    result = train(samples, str(base_folder), tmp_path / "adapter", changed(learning_rate=1e-3), say=said.append)
     assert result.resumed_at == 0
+    assert said == ["train: the checkpoint of step 3 is given up: learning_rate was 0.005, is 0.001"]
+
+
+def test_how_often_is_measured_may_change_between_two_parts_of_a_training(samples: Path, base_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train_tiny(samples, base_folder, tmp_path / "adapter", changed(eval_every=4), kill_at=7)
+    result, _ = train_tiny(samples, base_folder, tmp_path / "adapter", changed(eval_every=7, patience=2))
+    assert result.resumed_at >= 4
+    assert [step for step, _ in result.validation_losses] == [4, 7, 8]
+
+
+def test_checkpoints_of_other_samples_are_given_up_with_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    assert claim(folder, "one", {"seed": 1}) is None
+    (folder / "checkpoint-9").mkdir()
+    mark_complete(folder / "checkpoint-9")
+    assert claim(folder, "one", {"seed": 1}) is None
+    assert claim(folder, "two", {"seed": 1}) == "the checkpoint of step 9 is given up: its samples or its base were others"
+    assert last_complete(folder) is None
+    assert claim(folder, "three", {"seed": 2}) is None, "nothing was lost"
 
 
 def test_a_checkpoint_killed_while_saving_is_passed_over(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.train.learning.tiny import Killed, changed, train_tiny
 from train.adapters.lora import WEIGHTS
 from train.learning.batches import Samples, read_samples
 from train.learning.processes import Processes
-from train.learning.validation import held_out_loss
+from train.learning.validation import held_out_loss, measuring_batches
 
 STEADY = changed(max_steps=15, eval_every=3, schedule="constant", save_every=4)
 """With a constant rate a training of fewer steps is the beginning of one of more."""
@@ -120,7 +120,7 @@ def test_processes_share_the_rows_in_the_same_number_of_passes(
     models = [_Counting() for _ in range(count)]
     for rank, model in enumerate(models):
         model.train()
-        held_out_loss(model, rows, 64, Processes(count, rank, rank))
+        held_out_loss(model, measuring_batches(rows, 64, processes := Processes(count, rank, rank)), processes)
         assert model.training
     assert len({len(model.seen) for model in models}) == 1
     losses, tokens = torch.stack(sums).sum(0).tolist()

@@ -12,7 +12,8 @@ from train.learning.attention import SEGMENTS
 from train.learning.batches import flatten
 from train.learning.fused import fuse
 from train.learning.loss import weighted_loss
-from train.memory.imagined_model import period, shortened
+from train.memory.imagined_model import shortened
+from train.memory.layers import enough
 from train.memory.quantised import bits, bytes_of_quantised
 from train.memory.step import Figures, MicroBatch, imagined_step, micro_batch_of, state_bytes
 from train.settings import TrainSettings
@@ -88,8 +89,8 @@ def test_what_is_kept_is_what_a_real_model_saves(base: Base, quantisation: Quant
 
 def test_every_layer_adds_the_same(base: Base) -> None:
     settings = TrainSettings(rank=4, dropout=0.1)
-    two, four, eight = (imagined(base, settings, layers=layers) for layers in (2, 4, 8))
-    assert two.at(8, 2, four, 4) == eight
+    two, four, six = (imagined(base, settings, layers=layers) for layers in (2, 4, 6))
+    assert two.at(6, 2, four, 4) == six
 
 
 def test_more_tokens_keep_more(base: Base) -> None:
@@ -121,6 +122,20 @@ def test_a_micro_batch_has_its_tokens_and_its_loss() -> None:
 
 def test_layers_of_several_kinds_are_taken_in_their_order() -> None:
     config = AutoConfig.for_model("gemma3_text", num_hidden_layers=13)
-    assert period(config) == 6
     assert shortened(config, 6).layer_types == config.layer_types[:6]
-    assert period(AutoConfig.for_model("llama")) == 2
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ("a" * 32, (2, 4)),
+        ("d", (1, 1)),
+        ("aaa", (3, 3)),
+        ("dddmmmmmmmm", (4, 6)),
+        ("ddmddmddmddm", (3, 6)),
+        ("abcde", (5, 5)),
+        ("sssssfsssssfsssssfss", (8, 14)),
+    ],
+)  # fmt: skip
+def test_first_layers_of_their_own_and_those_that_come_again(kinds: str, expected: tuple[int, int]) -> None:
+    assert enough(kinds) == expected

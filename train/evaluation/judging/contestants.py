@@ -17,7 +17,7 @@ from formats.templates.template import Template
 from formats.templates.values import Values
 from formats.tokens.encoding import SampleEncoder
 from train.adapters.folder import Adapter, generation_config, read_adapter
-from train.answers.generate import attach, generate
+from train.answers.generate import attach, generate, refuse_beyond_context
 from train.bases.base_model import load_for_generation, load_tokenizer, resolve
 from train.evaluation.judging.kept import Kept, key_of
 from train.evaluation.judging.questions import Question, lines_of, read_object
@@ -108,12 +108,8 @@ def _generated(adapter: Adapter, prompts: Sequence[str], seed: int, without: boo
     base = resolve(adapter.base)
     tokenizer = load_tokenizer(base)
     config = generation_config(adapter.decoding, adapter.template, tokenizer)
-    room = getattr(base.config, "max_position_embeddings", None)
     encoder = SampleEncoder(adapter.template, tokenizer)
-    longest = max(len(encoder.prompt(prompt)) for prompt in prompts)
-    if room is not None and longest + adapter.decoding.max_new_tokens > room:
-        wanted = f"{longest:,} tokens, and up to {adapter.decoding.max_new_tokens:,} of an answer"
-        raise UserError(f"{adapter.folder}: its base reads {room:,} tokens, the longest question has {wanted}; leave it out")
+    refuse_beyond_context(base, max(len(encoder.prompt(prompt)) for prompt in prompts), adapter.decoding.max_new_tokens)
     loaded = load_for_generation(base, adapter.settings.quantisation)
     model = loaded if without else attach(loaded, adapter)
     try:

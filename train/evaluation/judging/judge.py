@@ -17,6 +17,9 @@ from train.evaluation.judging.kept import Kept, kept_beside, key_of
 from train.evaluation.judging.questions import Question, questions_of_file, questions_of_samples
 from train.evaluation.judging.result import Example, JudgingResult, Meeting, example, summed_up
 
+_EQUAL = "(Both answers are the same: no judge was asked.)"
+"""In the place of a judge's words."""
+
 
 class Judge(Protocol):
     """Whoever replies to prompts: a local model, or one on a server."""
@@ -94,21 +97,30 @@ def _questions(adapter: Adapter, samples: Path, settings: JudgingSettings, promp
 def _judged(
     questions: Sequence[Question], answers: Sequence[Sequence[str]], prompt: JudgePrompt, judge: Judge, kept: Kept, progress: OnStage
 ) -> list[Meeting]:
+    """Every pair on every question. Of two equal answers neither can win: they are a tie that no judge is asked about."""
     met = [(number, pair) for number in range(len(questions)) for pair in combinations(range(len(answers)), 2)]
     asked: list[Asked] = []
+    meetings: list[Meeting | None] = []
     for number, (first, second) in met:
         question, one, other = questions[number], answers[first][number], answers[second][number]
+        if one.strip() == other.strip():
+            meetings.append(Meeting(number, (first, second), (_EQUAL, _EQUAL), ("tie", "tie"), asked=False))
+            continue
+        meetings.append(None)
         asked.append(prompt.ask(question.text, one, other, question.references))
         asked.append(prompt.ask(question.text, other, one, question.references))
-    words = _words(asked, judge, kept, progress)
-    return [
-        Meeting(number, pair, both, (prompt.read(both[0]), prompt.read(both[1])))
-        for (number, pair), both in zip(met, zip(words[::2], words[1::2], strict=True), strict=True)
-    ]
+    words = iter(_words(asked, judge, kept, progress))
+    found = []
+    for (number, pair), meeting in zip(met, meetings, strict=True):
+        if meeting is None:
+            both = next(words), next(words)
+            meeting = Meeting(number, pair, both, (prompt.read(both[0]), prompt.read(both[1])))
+        found.append(meeting)
+    return found
 
 
 def _words(asked: Sequence[Asked], judge: Judge, kept: Kept, progress: OnStage) -> list[str]:
-    """What the judge replies to each prompt. Equal prompts, as of two equal answers, are put to it once."""
+    """What the judge replies to each prompt. Equal prompts, as where two contestants answer alike, are put to it once."""
     keys = [key_of("verdict", judge.identity, one.system, one.user, one.max_new_tokens) for one in asked]
     new = {key: one for key, one in zip(keys, asked, strict=True) if kept.get(key) is None}
     done = len(set(keys)) - len(new)

@@ -25,12 +25,16 @@ _LONGEST_WORDS = 4_000
 
 @dataclass(frozen=True)
 class Meeting:
-    """Two contestants' answers to one question, and what the judge replied: with the first's shown first, then with the second's."""
+    """Two contestants' answers to one question, and what the judge replied: with the first's shown first, then with the second's.
+
+    `asked` is False where both answers are the same, which is a tie without a judge.
+    """
 
     question: int
     pair: tuple[int, int]
     words: tuple[str, str]
     verdicts: tuple[Verdict | None, Verdict | None]
+    asked: bool = True
 
     @property
     def outcome(self) -> Outcome:
@@ -190,5 +194,5 @@ def _tally(outcomes: np.ndarray[Any, np.dtype[np.float64]], seed: int) -> Tally:
 
 
 def _position(meetings: Sequence[Meeting]) -> Position:
-    given = Counter(verdict for meeting in meetings for verdict in meeting.verdicts)
+    given = Counter(verdict for meeting in meetings if meeting.asked for verdict in meeting.verdicts)
     return Position(given["a"], given["b"], given["tie"], given[None])

@@ -85,7 +85,7 @@ def test_an_adapter_and_its_base_answer_differently(adapters: Adapters, tmp_path
 def test_a_question_longer_than_the_model_reads_is_refused(adapters: Adapters, tmp_path: Path) -> None:
     (adapter,) = contestants(adapters(), [])
     long = [Question("1", (Turn("Speaker_0", "milk " * 600),))]
-    with Kept(tmp_path / "kept.jsonl") as kept, pytest.raises(UserError, match="its base reads 512 tokens, the longest question has"):
+    with Kept(tmp_path / "kept.jsonl") as kept, pytest.raises(UserError, match="reads 512 tokens, the longest prompt has"):
         answers_of(adapter, long, 0, kept, silent)
 
 

@@ -144,12 +144,15 @@ def test_examples_show_every_pair(adapters: Adapters, tmp_path: Path, questions:
     assert third.question.startswith("Count 2")
 
 
-def test_equal_answers_are_put_to_the_judge_once(adapters: Adapters, tmp_path: Path, questions: Path) -> None:
-    others = [answers(tmp_path / f"{name}.jsonl", "Guilty.") for name in ("spoon", "ladle")]
+def test_equal_answers_are_a_tie_that_no_judge_is_asked_about(adapters: Adapters, tmp_path: Path, questions: Path) -> None:
+    others = [answers(tmp_path / f"{name}.jsonl", text) for name, text in (("spoon", "Guilty."), ("ladle", "Guilty.\n"))]
     judge = FunctionJudge(prefers_first)
     result = judged(adapters(), [*others], judge, questions)
-    assert len(judge.asked) == 12 * (2 + 2 + 1) - 12 * 2
-    assert [pair.tally.ties for pair in result.pairs] == [12, 12, 12]
+    # Both say the same against the adapter too, and are asked about once.
+    assert len(judge.asked) == 12 * 2
+    assert [(pair.tally.ties, pair.changed) for pair in result.pairs] == [(12, 12), (12, 12), (12, 0)]
+    assert (result.position.first, result.position.tie) == (12 * 2 * 2, 0), "verdicts that nobody gave have no place"
+    assert "no judge was asked" in next(one for one in result.examples if one.names == ("spoon", "ladle")).words[0]
 
 
 def test_nobody_to_meet_is_refused(adapters: Adapters, questions: Path) -> None:
