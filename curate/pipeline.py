@@ -80,10 +80,7 @@ def run(recipe: Recipe, out: Path, narrator: Narrator, until: str = "eval") -> d
     _refuse_foreign(out)
     with alone(out / ".lock", out):
         record = _Record(out, recipe)
-        trains = STAGES.index(until) > STAGES.index("format")
-        if trains:
-            require_fitting(recipe.train)
-        stages = _stages(recipe, files, out, narrator, trains)
+        stages = _stages(recipe, files, out, narrator, trains=STAGES.index(until) > STAGES.index("format"))
         for stage in stages[: STAGES.index(until) + 1]:
             started = time.monotonic()
             done_before = record.does(stage)
@@ -157,6 +154,7 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator,
         return {**asdict(sampled), "sha256": {name: _sha256(samples / f"{name}.parquet") for name in SPLITS}}
 
     def check() -> dict[str, Any]:
+        require_fitting(recipe.train)
         narrator.say(f"check: reading every sample with the tokenizer of {recipe.train.base}")
         return asdict(require_contract(samples, *contract))
 

@@ -6,6 +6,8 @@ from formats.tokens.encoding import Encoded
 from train.bases.base_model import Base, device
 from train.learning.batches import Batches
 from train.memory.plan import plan
+from train.memory.process import free_bytes, process_bytes
+from train.memory.sizes import shown_size
 from train.memory.step import MicroBatch
 from train.settings import TrainSettings
 
@@ -23,6 +25,20 @@ def planned_bytes(base: Base, settings: TrainSettings, batches: Batches) -> int 
     except Exception:
         # A plan is only told: whatever goes wrong with it, no training is lost for it.
         return None
+
+
+def shortage(planned: int | None) -> str | None:
+    """A line where a plan exceeds what is free here; None where it does not, or where either is not known.
+
+    A system without memory to spare ends a process without a word, so it is said before.
+    """
+    free = free_bytes(device())
+    if planned is None or free is None or planned - process_bytes(device()) <= free:
+        return None
+    return (
+        f"the plan is {shown_size(planned)}, and {shown_size(free)} are free here: it may be killed; "
+        "`lorum plan` says what to change, beginning with train.tokens_per_batch and train.activation_checkpointing"
+    )
 
 
 def largest_micro_batch(settings: TrainSettings, batches: Batches) -> MicroBatch:

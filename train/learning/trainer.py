@@ -28,7 +28,7 @@ from train.learning.failures import TRAINING, WRITING, Situation, explained, req
 from train.learning.fused import fuse
 from train.learning.loss import weighted_loss
 from train.learning.peak import peak_bytes, start_peak
-from train.learning.planned import number_of_steps, planned_bytes
+from train.learning.planned import number_of_steps, planned_bytes, shortage
 from train.learning.processes import Processes, joined, spreads_base
 from train.learning.validation import Validation, measured
 from train.learning.watch import Watch
@@ -146,6 +146,8 @@ def _train(
             say(f"train: {given_up}")
     with explained(situation):
         planned = planned_bytes(found, settings, batches)
+        if short := shortage(planned):
+            say(f"train: {short}")
         set_seed(settings.seed)
         loaded = load_for_training(found, settings.quantisation)
         # Asked once the weights of a base from the Hub are on this computer.

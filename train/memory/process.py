@@ -24,6 +24,15 @@ def process_bytes(device: str) -> int:
     return max(0, total - free - torch.cuda.memory_reserved())
 
 
+def free_bytes(device: str) -> int | None:
+    """Bytes that a program could take now beside what is in use; None where the system does not say."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    memory = Path("/proc/meminfo")
+    lines = memory.read_text(encoding="ascii", errors="replace").splitlines() if memory.is_file() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
 def _resident_bytes() -> int:
     """The resident set of this process, with the libraries of the training in it."""
     import train.learning.trainer  # noqa: F401

@@ -44,8 +44,10 @@ def test_garbage_of_a_tiny_model_is_all_unreadable(adapters: Adapters, judge_fol
     )
     questions = tmp_path / "questions.txt"
     questions.write_text("Who left the kettle on?\nIs decaf tea?\nWhose spoon is it?\n")
+    ready = tmp_path / "ready.jsonl"
+    ready.write_text("".join(f'{{"question_id": {number}, "text": "Guilty."}}\n' for number in (1, 2, 3)))
     judge = LocalJudge(str(judge_folder))
-    result = judge_pairs(adapters(), ["base"], judge, tmp_path, JudgingSettings(str(own), questions))
+    result = judge_pairs(adapters(), [str(ready)], judge, tmp_path, JudgingSettings(str(own), questions))
     assert (result.judge, result.questions) == (str(judge_folder), 3)
     assert result.pairs[0].tally.unreadable == 3
     assert result.position.unreadable == 6
