@@ -132,7 +132,7 @@ def evaluation_lines(result: Figures) -> list[str]:
     )
     lines = [*wrap(head, WIDTH), "", f"{'':<{_LABEL}}{'base':>{_CELL}}{'adapter':>{_CELL}}{'forum':>{_CELL}}"]
     lines += [
-        f"{label:<{_LABEL}}{base:>{_CELL}}{adapter:>{_CELL}}{forum:>{_CELL}}".rstrip()
+        f"{label:<{_LABEL}}{base:>{_CELL}} {adapter:>{_CELL - 1}} {forum:>{_CELL - 1}}".rstrip()
         for label, base, adapter, forum in figures_table(result)
     ]
     lines += ["", f"{'adapter less base':<{_LABEL}}"]
