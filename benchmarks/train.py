@@ -235,14 +235,21 @@ def alone(arguments: argparse.Namespace, name: str) -> Measured:
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def table(found: dict[str, Measured]) -> None:
-    """Speeds, memory and losses, and each against the padded one and the best rival."""
+def measured_in_turn(arguments: argparse.Namespace) -> dict[str, Measured]:
+    """Trains one contender after the other, and prints each as soon as it is known."""
+    print(f"\n{'':<38}{'tokens/s':>9}{'seconds':>9}{'CPU s':>8}{'steps':>7}{'peak GB':>9}{'held-out':>10}", flush=True)
+    found = {}
+    for name in arguments.contenders.split(","):
+        one = found[name] = alone(arguments, name)
+        speed = f"{one.tokens / one.seconds:>9.0f}{one.seconds:>9.0f}{one.cpu_seconds:>8.0f}"
+        print(f"{CONTENDERS[name][0]:<38}{speed}{one.steps:>7}{one.peak / 1e9:>9.2f}{one.held_out:>10.4f}", flush=True)
+    return found
+
+
+def compare(found: dict[str, Measured]) -> None:
+    """Prints our speed, memory and loss against the padded contender's and the best rival's."""
     rivals = {name: one for name, one in found.items() if name != "lorum"}
     speed = {name: one.tokens / one.seconds for name, one in found.items()}
-    print(f"\n{'':<38}{'tokens/s':>9}{'CPU s':>8}{'steps':>7}{'peak GB':>9}{'held-out':>10}")
-    for name, one in found.items():
-        peak = one.peak / 1e9
-        print(f"{CONTENDERS[name][0]:<38}{speed[name]:>9.0f}{one.cpu_seconds:>8.0f}{one.steps:>7}{peak:>9.2f}{one.held_out:>10.4f}")
     if "lorum" not in found or not rivals:
         return
     own, least = found["lorum"], min(rivals, key=lambda name: rivals[name].peak)
@@ -279,7 +286,7 @@ def main() -> None:
 
         profile(base_model(arguments.base, None), rows)
     else:
-        table({name: alone(arguments, name) for name in arguments.contenders.split(",")})
+        compare(measured_in_turn(arguments))
 
 
 if __name__ == "__main__":

@@ -159,12 +159,8 @@ def _stages(recipe: Recipe, files: Sequence[str], out: Path, narrator: Narrator,
         return asdict(require_contract(samples, *contract))
 
     def learn() -> dict[str, Any]:
-        from train.bases.base_model import device
-        from train.learning.optimizer import optimizer_note
         from train.learning.trainer import train
 
-        if note := optimizer_note(recipe.train, device()):
-            narrator.say(f"train: {note}")
         return asdict(
             train(samples, recipe.train.base, adapter, recipe.train, recipe.decoding, progress=narrator.training, say=narrator.say)
         )

@@ -41,6 +41,21 @@ def set_value(settings: dict[str, Any], change: str, option: str = "--set") -> N
     settings[last] = _toml_value(text.strip())
 
 
+def sections_of(changes: Sequence[str], first: str, *others: str) -> dict[str, dict[str, Any]]:
+    """The changes of a command as tables of its sections; a key that names no section is one of the first.
+
+    Raises:
+        UserError: a change has no `=`, or is of the base, which has an option of its own.
+    """
+    tables: dict[str, Any] = {name: {} for name in (first, *others)}
+    for change in changes:
+        key = change.partition("=")[0].strip()
+        if first == "train" and key in ("base", "train.base"):
+            raise UserError(f"--set {change}: name the base with --base")
+        set_value(tables, change if key.startswith(tuple(f"{name}." for name in tables)) or not key else f"{first}.{change}")
+    return tables
+
+
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]

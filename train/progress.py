@@ -26,6 +26,9 @@ OnProgress = Callable[[TrainProgress], None]
 
 OnSay = Callable[[str], None]
 
+OnStage = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
 
 def silent(progress: TrainProgress) -> None:
     """Shows nothing."""

@@ -43,7 +43,7 @@ def plan_command(
       lorum plan --base llama-2-7b --preset qlora-paper --gpu 24GB
     """
     from curate import planned
-    from curate.settings import build_settings, set_value
+    from curate.settings import build_settings, sections_of
     from formats.errors import UserError
     from train.bases.base_model import device as this_device
     from train.memory.course import course, measured_speed
@@ -57,17 +57,13 @@ def plan_command(
         if not as_json:
             tell("\n".join(known_shapes()))
         return {"shapes": list(known_shapes())}
-    tables: dict[str, Any] = {"train": {"preset": preset} if preset else {}}
-    for change in changes:
-        key = change.partition("=")[0].strip()
-        if key in ("base", "train.base"):
-            raise UserError(f"--set {change}: name the base with --base")
-        set_value(tables, change if key.startswith("train.") or not key else f"train.{change}")
+    named = {"preset": preset} if preset else {}
+    tables = sections_of(changes, "train")
     if (tokens_per_second or like) and not samples:
         raise UserError(
             f"{'--like' if like else '--tokens-per-second'}: needs --samples, since hours are their tokens divided by the speed"
         )
-    settings = build_settings(TrainSettings, {**tables["train"], "base": base}, "train")
+    settings = build_settings(TrainSettings, {**named, **tables["train"], "base": base}, "train")
     gpu_bytes = parse_size(gpu) if gpu else None
     device = "cuda" if gpu_bytes else this_device()
     config = config_of(base)

@@ -1,7 +1,5 @@
-import email.utils
 import gzip
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +9,7 @@ import pytest
 from curate import __version__
 from curate.sources.fetching import rest
 from curate.sources.fetching.patience import Patience, SourceDownError
-from curate.sources.fetching.rest import RefusedError, Rest, epoch, retry_after
+from curate.sources.fetching.rest import RefusedError, Rest, epoch
 from formats.errors import UserError
 from tests.servers.json_server import Fault, JsonServer, Query
 
@@ -191,21 +189,6 @@ def test_redirects_that_are_not_followed(server: JsonServer, waits: Waits, targe
     server.faults = [Fault("/round", 302, b"", headers={"Location": target}, times=9)]
     with pytest.raises(RefusedError, match=message):
         Rest(server.address, waits.patience(), 0, {"Api-Key": "s3cret"}).get("/round")
-
-
-def test_retry_after() -> None:
-    assert [retry_after(value) for value in ("3", "1.5", "-1", "nan", "inf", "soon", "", None)] == [
-        3,
-        1.5,
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-    ]
-    assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=2)
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 def test_epoch() -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _RECORD = "training.json"
 
+EVALUATION = "eval.json"
+"""What an evaluation found, without examples: a folder that is passed on holds no member's words."""
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -120,7 +123,7 @@ def describe(
 def note_termination(folder: Path, rate: dict[str, float | int] | None) -> None:
     """Writes measured termination rates into an adapter's stop.json; None where those and its evaluation hold no more."""
     if rate is None:
-        (folder / "eval.json").unlink(missing_ok=True)
+        (folder / EVALUATION).unlink(missing_ok=True)
     stop = folder / "stop.json"
     write_whole(stop, StopSpec.from_json(stop.read_text(encoding="utf-8")).with_termination_rate(rate).to_json())
 

@@ -9,7 +9,7 @@ import torch
 
 from formats.tokens.encoding import Encoded
 from train.evaluation.intervals import NOTHING, Estimate, Floats, Threads, mean, mean_difference, ratio
-from train.learning.batches import flatten
+from train.learning.batches import flatten_onto
 from train.learning.loss import token_losses
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def losses(model: "PreTrainedModel", rows: Sequence[Encoded]) -> Losses:
     """Measures a model on encoded samples, one at a time: a sample is never joined with others, so no model needs to keep them apart."""
     found = np.zeros((len(rows), 4))
     for place, row in enumerate(rows):
-        batch = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in flatten([row]).items()}
+        batch = flatten_onto(model.device, [row])
         labels = batch.pop("labels")
         with torch.inference_mode():
             nats = token_losses(model(**batch), labels)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from formats.tokens.encoding import Encoded
-from train.learning.batches import flatten
+from train.learning.batches import flatten_onto
 
 _LENGTH = 8
 _LEAK = 0.05
@@ -33,9 +33,8 @@ def keeps_apart(model: torch.nn.Module) -> bool:
 
 def _second(model: Any, *samples: Any) -> torch.Tensor:
     """The logits of the last of these samples, (tokens, vocabulary), float32."""
-    joined = flatten([Encoded(ids.astype(np.int32), num_prompt=1, num_stop=1) for ids in samples])
-    device = model.get_input_embeddings().weight.device
-    inputs = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in joined.items()}
+    rows = [Encoded(ids.astype(np.int32), num_prompt=1, num_stop=1) for ids in samples]
+    inputs = flatten_onto(model.get_input_embeddings().weight.device, rows)
     for name in ("labels", "shift_labels", "logits_to_keep"):
         inputs.pop(name)
     with torch.no_grad():

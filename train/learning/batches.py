@@ -80,6 +80,11 @@ def flatten(samples: Sequence[Encoded]) -> dict[str, Any]:
     }
 
 
+def flatten_onto(device: torch.device, samples: Sequence[Encoded]) -> dict[str, Any]:
+    """What `flatten` returns, its tensors on a device."""
+    return {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in flatten(samples).items()}
+
+
 class Batches(Dataset[list[Encoded]]):
     """The micro-batches of a training: the samples of each optimizer step in groups of at most so many tokens.
 
@@ -128,10 +133,10 @@ class Batches(Dataset[list[Encoded]]):
         found = [self._rows[place] for place in self._micro_batches[index]]
         return found or [Encoded(self._rows[0].input_ids[:1], num_prompt=1, num_stop=0)]
 
-    def most_tokens(self, epochs: int) -> int:
-        """Tokens of the largest micro-batch of the first so many epochs."""
+    def largest(self, epochs: int) -> list[Encoded]:
+        """The micro-batch with the most tokens of the first so many epochs."""
         groups = (group for epoch in range(epochs) for group in self._of_epoch(epoch))
-        return max(int(self._lengths[group].sum()) for group in groups)
+        return [self._rows[place] for place in max(groups, key=lambda group: int(self._lengths[group].sum()))]
 
     def _of_epoch(self, epoch: int) -> list[list[int]]:
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._lengths))

@@ -2,7 +2,6 @@
 
 import math
 
-from formats.tokens.encoding import Encoded
 from train.bases.base_model import Base, device
 from train.learning.batches import Batches
 from train.memory.plan import plan
@@ -42,15 +41,6 @@ def shortage(planned: int | None) -> str | None:
 
 
 def largest_micro_batch(settings: TrainSettings, batches: Batches) -> MicroBatch:
-    """The shape of the micro-batch with the most tokens in all epochs; each step begins with its largest."""
-    groups = len(batches) // batches.steps
-    found: list[Encoded] = []
-    for number in range(math.ceil(number_of_steps(settings, batches) / batches.steps)):
-        batches.set_epoch(number)
-        found = max([found, *(batches[first] for first in range(0, len(batches), groups))], key=_tokens)
-    batches.set_epoch(0)
+    """The shape of the micro-batch with the most tokens in all epochs."""
+    found = batches.largest(math.ceil(number_of_steps(settings, batches) / batches.steps))
     return MicroBatch(tuple(len(row.input_ids) for row in found), sum(len(row.input_ids) - max(1, row.num_prompt) for row in found))
-
-
-def _tokens(rows: list[Encoded]) -> int:
-    return sum(len(row.input_ids) for row in rows)

@@ -27,6 +27,7 @@ from train.learning.checkpoints import claim, fingerprint, last_complete, step_o
 from train.learning.failures import TRAINING, WRITING, Situation, explained, require_room, terminated
 from train.learning.fused import fuse
 from train.learning.loss import weighted_loss
+from train.learning.optimizer import optimizer_note
 from train.learning.peak import peak_bytes, start_peak
 from train.learning.planned import number_of_steps, planned_bytes, shortage
 from train.learning.processes import Processes, joined, spreads_base
@@ -116,6 +117,8 @@ def _train(
     say: OnSay,
 ) -> TrainResult:
     require_installed(settings)
+    if note := optimizer_note(settings, device()):
+        say(f"train: {note}")
     before = training_record(out)
     found = resolve(settings.base)
     settings = settings.model_copy(update={"base": found.name})

@@ -9,7 +9,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from formats.tokens.encoding import Encoded
-from train.learning.batches import Batches, flatten
+from train.learning.batches import Batches, flatten_onto
 from train.learning.loss import token_losses
 from train.learning.processes import Processes
 from train.settings import TrainSettings
@@ -88,9 +88,7 @@ def held_out_loss(model: torch.nn.Module, batches: Batches, processes: Processes
     try:
         with torch.no_grad():
             for number in range(processes.rank, len(batches), processes.count):
-                inputs = {
-                    name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in flatten(batches[number]).items()
-                }
+                inputs = flatten_onto(device, batches[number])
                 labels = inputs.pop("labels")
                 losses = token_losses(model(**inputs), labels)
                 total += torch.tensor([float(losses.double().sum()), losses.numel()], dtype=torch.float64)

@@ -1,7 +1,5 @@
 """A JSON API over HTTP: paces its requests, waits out what will pass, and says plainly what will not."""
 
-import contextlib
-import email.utils
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +13,7 @@ from curate import __version__
 from curate.sources.fetching.patience import BusyError, Patience
 from curate.sources.requests.checks import checked_address
 from formats.errors import UserError
+from train.waiting import retry_after
 
 USER_AGENT = f"lorum/{__version__} (gathers forum threads; python-requests)"
 
@@ -155,19 +154,6 @@ class Rest:
             reason = f"answers with {kind} that is no JSON, as a login page, a proxy or another kind of site does"
             raise RefusedError(f"{self._name}{path}: {reason}", status)
         return answer
-
-
-def retry_after(value: str | None) -> float | None:
-    """The seconds that a `Retry-After` asks for, as a number or as the date until when; None where it says neither."""
-    if value is None:
-        return None
-    with contextlib.suppress(ValueError):
-        seconds = float(value)
-        return seconds if 0 <= seconds < float("inf") else None
-    with contextlib.suppress(ValueError):
-        until = email.utils.parsedate_to_datetime(value)
-        return max(0.0, (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - time.time())
-    return None
 
 
 def epoch(moment: object) -> int | None:

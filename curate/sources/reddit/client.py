@@ -19,8 +19,8 @@ from praw.config import Config
 
 from curate import __version__
 from curate.sources.fetching.patience import BusyError, Patience
-from curate.sources.fetching.rest import retry_after
 from formats.errors import UserError
+from train.waiting import retry_after
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import datetime
 import gc
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,12 +21,10 @@ from train.answers.generate import attach, generate, refuse_beyond_context
 from train.bases.base_model import load_for_generation, load_tokenizer, resolve
 from train.evaluation.judging.kept import Kept, key_of
 from train.evaluation.judging.questions import Question, lines_of, read_object
+from train.progress import OnStage
 
 BASE = "base"
 """In the place of a contestant's path: the adapter's base model without the adapter."""
-
-OnStage = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)

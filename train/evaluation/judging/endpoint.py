@@ -1,7 +1,5 @@
 """A judge behind an API of OpenAI's style: `POST …/chat/completions`."""
 
-import contextlib
-import email.utils
 import json
 import os
 import random
@@ -10,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +16,7 @@ from requests.auth import AuthBase
 
 from formats.errors import UserError
 from train.evaluation.judging.judge_prompt import Asked
+from train.waiting import retry_after
 
 KEY = "OPENAI_API_KEY"
 """The environment variable that holds the key of the API; servers of one's own mostly want none."""
@@ -169,7 +167,7 @@ class EndpointJudge:
         # OpenAI answers an empty account as it does a rate limit; no waiting fills it.
         is_spent = "insufficient_quota" in str(answer)
         if (status in _LATER or status >= 500) and not is_spent:
-            raise _BusyError(f"HTTP {status}{because}", _retry_after(response.headers.get("Retry-After")))
+            raise _BusyError(f"HTTP {status}{because}", retry_after(response.headers.get("Retry-After")))
         if 300 <= status < 400:
             raise UserError(f"--judge-url {self._url}: redirects elsewhere, which is not followed; give the address that answers itself")
         if status >= 400:
@@ -217,19 +215,6 @@ def _checked(url: str) -> str:
     if parts.query or parts.fragment:
         raise UserError(f"--judge-url {parts.scheme}://{parts.netloc}{parts.path}: give it without parameters")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/chat/completions')}"
-
-
-def _retry_after(value: str | None) -> float | None:
-    """The seconds that a `Retry-After` asks for, as a number or as the date until when; None where it says neither."""
-    if value is None:
-        return None
-    with contextlib.suppress(ValueError):
-        seconds = float(value)
-        return seconds if 0 <= seconds < float("inf") else None
-    with contextlib.suppress(ValueError):
-        until = email.utils.parsedate_to_datetime(value)
-        return max(0.0, (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - time.time())
-    return None
 
 
 def _message(answer: object) -> str:

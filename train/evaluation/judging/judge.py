@@ -11,11 +11,12 @@ from formats.samples import folder_template
 from formats.tokens.encoding import SampleEncoder
 from train.adapters.folder import Adapter, read_adapter
 from train.bases.base_model import tokenizer_of
-from train.evaluation.judging.contestants import OnStage, answers_of, contestants
+from train.evaluation.judging.contestants import answers_of, contestants
 from train.evaluation.judging.judge_prompt import Asked, JudgePrompt, load_judge_prompt
 from train.evaluation.judging.kept import Kept, kept_beside, key_of
 from train.evaluation.judging.questions import Question, questions_of_file, questions_of_samples
 from train.evaluation.judging.result import Example, JudgingResult, Meeting, example, summed_up
+from train.progress import OnStage
 
 _EQUAL = "(Both answers are the same: no judge was asked.)"
 """In the place of a judge's words."""
