@@ -40,16 +40,10 @@ def train_command(
     from curate.check import require_contract, require_fitting
     from curate.engine import alone
     from curate.report import training_lines
-    from curate.settings import build_settings, set_value
-    from formats.errors import UserError
+    from curate.settings import build_settings, sections_of
     from train.settings import DecodingSettings, TrainSettings
 
-    tables: dict[str, Any] = {"train": {}, "decoding": {}}
-    for change in changes:
-        key = change.partition("=")[0].strip()
-        if key in ("base", "train.base"):
-            raise UserError(f"--set {change}: name the base with --base")
-        set_value(tables, change if key.startswith(("train.", "decoding.")) or not key else f"train.{change}")
+    tables = sections_of(changes, "train", "decoding")
     named = {"preset": preset} if preset else {}
     settings = build_settings(TrainSettings, {**named, **tables["train"], "base": base}, "train")
     decoding = build_settings(DecodingSettings, tables["decoding"], "decoding")
@@ -58,15 +52,11 @@ def train_command(
     with one_voice() as is_main:
         require_fitting(settings)
         require_contract(samples, base, settings.max_tokens, settings.train_stop)
-        from train.bases.base_model import device
-        from train.learning.optimizer import optimizer_note
         from train.learning.trainer import train
 
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = alone(out.with_name(f".{out.name}.lock"), out) if is_main else nullcontext()
         with Reporter(quiet or not is_main) as progress, lock:
-            if note := optimizer_note(settings, device()):
-                progress.say(f"train: {note}")
             result = train(samples, base, out, settings, decoding, progress=progress.training, say=progress.say)
     if not is_main:
         raise click.exceptions.Exit(0)
@@ -107,14 +97,12 @@ def eval_command(
     from curate.evaluated import evaluation_lines
     from curate.judged_pairs import judging_lines
     from curate.pages.run import note_evaluation_in_run
-    from curate.settings import build_settings, set_value
+    from curate.settings import build_settings, sections_of
     from train.evaluation.evaluate import evaluate
     from train.settings import EvalSettings
 
     refuse_half(judging)
-    tables: dict[str, Any] = {"eval": {}}
-    for change in changes:
-        set_value(tables, change if change.startswith("eval.") else f"eval.{change}")
+    tables = sections_of(changes, "eval")
     named = {"prompts": prompts, "max_new_tokens": max_new_tokens}
     settings = build_settings(EvalSettings, {**tables["eval"], **{name: value for name, value in named.items() if value}}, "eval")
     samples = samples or adapter.parent / "samples"
@@ -145,7 +133,7 @@ def chat_command(adapter: Path, as_json: bool, quiet: bool) -> dict[str, Any]:
         tell(f"loading {adapter}", err=True)
     from train.answers.chat import open_chat
 
-    chat = open_chat(adapter)
+    chat = open_chat({adapter.name: adapter})
     interactive = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")

@@ -47,7 +47,7 @@ AFTER = {
     "training": ("train.learning.trainer", "flatten", 8),
     "saving a checkpoint": ("train.learning.watch", "mark_complete", 3),
     "writing the adapter": ("train.adapters.folder", "generation_config", 1),
-    "evaluating": ("train.answers.generate", "read_reply", 1),
+    "evaluating": ("train.answers.generate", "answer_together", 1),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from train.adapters.folder import Adapter
-from train.answers.generate import Reply
+from train.answers.reply import Reply
 from train.evaluation.copying import NOTABLE, Overlap, overlaps
 from train.evaluation.diversity import diversity, matched_size
 from train.evaluation.endings import termination

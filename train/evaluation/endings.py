@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from train.answers.generate import Reply
+from train.answers.reply import Reply
 from train.evaluation.intervals import Estimate, share
 
 LOOP_TOKENS, LOOP_TIMES = 4, 3

@@ -1,31 +1,27 @@
 """Compares an adapter with its base, and both with the forum, on held-out samples."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from formats.errors import UserError
 from formats.samples import folder_template
-from train.adapters.folder import Adapter, generation_config, note_termination, read_adapter
-from train.answers.generate import Reply, attach, generate, refuse_beyond_context
+from train.adapters.folder import EVALUATION, Adapter, generation_config, note_termination, read_adapter
+from train.answers.generate import attach, generate, refuse_beyond_context
+from train.answers.reply import Reply
 from train.bases.base_model import load_for_generation, load_tokenizer, resolve
 from train.evaluation.comparing import Measured, compared
 from train.evaluation.figures import Evaluation
 from train.evaluation.held_out import distinct_prompts, drawn, held_out
+from train.evaluation.judging.result import noted_judging
 from train.evaluation.perplexity import losses
 from train.evaluation.toxicity import ToxicityMeter
 from train.files import write_whole
+from train.progress import OnStage
 from train.settings import EvalSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-OnStage = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
-EVALUATION = "eval.json"
-"""In the adapter's folder: `Evaluation.to_dict` without the examples, since a folder that is passed on holds no member's words."""
 
 _PARTS = 7
 
@@ -81,14 +77,10 @@ def evaluate(
 
 def _note(adapter: Adapter, evaluation: Evaluation) -> None:
     """Writes the adapter's `eval.json`; how a judge compared the same adapter with others stays there."""
-    file = adapter.folder / EVALUATION
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-        judged = {"judged": before["judged"]}
-    except (OSError, ValueError, TypeError, KeyError):
-        judged = {}
+    judged = noted_judging(adapter.folder)
     found = {name: value for name, value in evaluation.to_dict().items() if name != "examples"}
-    write_whole(file, json.dumps({**found, **judged}, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    kept = {} if judged is None else {"judged": judged}
+    write_whole(adapter.folder / EVALUATION, json.dumps({**found, **kept}, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _note_termination(adapter: Adapter, evaluation: Evaluation) -> None:

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from train.answers.generate import Ending
+from train.answers.reply import Ending
 from train.evaluation.copying import NOTABLE, Overlap
 from train.evaluation.diversity import Diversity
 from train.evaluation.endings import Termination

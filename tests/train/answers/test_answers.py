@@ -10,12 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerBase
 
 from formats.errors import UserError
-from formats.rendering.render import Turn, render_prompt
 from formats.templates.template import Template
 from formats.tokens.encoding import end_ids, end_token_id, stop_ids
 from train.adapters.folder import filler_id, generation_config, read_adapter
-from train.answers.chat import Chat
-from train.answers.generate import Ending, Reply, generate, read_reply
+from train.answers.generate import generate
+from train.answers.reply import Ending, GrowingReply, Reply
 from train.bases.base_model import Base, load_tokenizer
 from train.evaluation.endings import termination
 from train.settings import DecodingSettings
@@ -118,7 +117,9 @@ def test_filler_is_no_part_of_an_answer_and_never_the_end_token(tokenizer: PreTr
     assert filler == 0 != end_token_id(template, tokenizer)
     words = tokenizer("Ha, ha.")["input_ids"]
     stop = stop_ids(template, tokenizer)
-    assert read_reply([*words, *stop, filler], template, tokenizer) == Reply("Ha, ha.", (*words, *stop), "stop")
+    growing = GrowingReply(template, tokenizer, generation_config(DecodingSettings(), template, tokenizer))
+    assert [growing.add(token) for token in (*words, *stop[:-1])] == [False] * (len(words) + len(stop) - 2) + [True]
+    assert growing.reply() == Reply("Ha, ha.", (*words, *stop[:-1]), "stop")
 
 
 def test_a_higher_limit_or_more_prompts_leave_what_is_drawn(
@@ -147,40 +148,6 @@ def test_a_batch_answers_each_prompt_as_if_alone(base_folder: Path, tokenizer: P
 def test_a_folder_without_adapter_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no adapter there"):
         read_adapter(tmp_path)
-
-
-def test_a_chat_streams_without_the_stop_and_keeps_its_history(
-    base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template
-) -> None:
-    # The reply holds what looks like the beginning of a stop, which must be shown in the end.
-    words = "Ha. ### E is no stop."
-    script = [*tokenizer(words)["input_ids"], *stop_ids(template, tokenizer)[:-1]]
-    scripted = Scripted(base_folder, script)
-    config = generation_config(DecodingSettings(temperature=0, max_new_tokens=90), template, tokenizer)
-    chat = Chat(scripted.model, tokenizer, template, config, 128)
-    pieces = list(chat.reply("Who did it?"))
-    assert "".join(pieces) == words
-    assert len(pieces) > 3
-    assert chat.last is not None
-    assert chat.last.ending == "stop"
-    assert chat.turns == [Turn("Speaker_0", "Who did it?"), Turn("Bot", words)]
-    scripted.said = 0
-    assert "".join(chat.reply("And then?")) == words
-    assert len(chat.turns) == 4
-    chat.forget()
-    assert chat.turns == []
-
-
-def test_a_chat_leaves_out_the_oldest_turns(base_folder: Path, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
-    model = Scripted(base_folder, [end_token_id(template, tokenizer)]).model
-    chat = Chat(model, tokenizer, template, generation_config(GREEDY, template, tokenizer), 40)
-    for number in range(6):
-        list(chat.reply(f"The spoon may step down. {number}"))
-    prompt = tokenizer.decode(chat._prompt())
-    last = render_prompt(template, chat.turns[-1:])
-    assert prompt.endswith(last)
-    assert "down. 0" not in prompt
-    assert len(chat._prompt()) <= 40
 
 
 def test_generation_settings_become_a_generation_config(tokenizer: PreTrainedTokenizerBase, template: Template) -> None:

@@ -14,8 +14,9 @@ from formats.templates.template import Template
 from formats.tokens.encoding import encode_prompt
 from tests.train.conftest import SENTENCES
 from train.adapters.folder import filler_id, generation_config
-from train.answers.decoding import next_tokens, rows_at_once
+from train.answers.decoding import rows_at_once
 from train.answers.generate import generate
+from train.answers.sampling import next_tokens
 from train.bases.base_model import Base, load_tokenizer
 from train.settings import DecodingSettings
 

@@ -1,6 +1,6 @@
 """How answers end."""
 
-from train.answers.generate import Ending, Reply
+from train.answers.reply import Ending, Reply
 from train.evaluation.endings import loops, termination
 
 

@@ -9,7 +9,7 @@ from formats.errors import UserError
 from formats.rendering.conversations import Turn
 from formats.templates.template import load_template
 from tests.train.evaluation.judging.conftest import Adapters, write_jsonl
-from train.answers.generate import Reply
+from train.answers.reply import Reply
 from train.evaluation.judging import contestants as module
 from train.evaluation.judging.contestants import Contestant, answers_of, contestants, prompt_of
 from train.evaluation.judging.kept import Kept, key_of
