@@ -10,7 +10,8 @@ one function for all: nats a token of reply and stop, sample by sample. Nothing 
 would repack the base for inference and cut its gradients.
 
 The rivals have what makes them fast: no activation checkpointing, save for TRL's default, which turns it on; a packed row of TRL is 512
-tokens, and as many rows are a step as hold 8 samples on average. `llama-7b` has random weights in the shape of Llama-2-7B, on a GPU, and
+tokens, and as many rows are a step as hold 8 samples on average. How threads wait and how many kernels are kept is for them as PyTorch has
+it, for Lorum as it sets it. `llama-7b` has random weights in the shape of Llama-2-7B, on a GPU, and
 tokens drawn at random in the lengths of the samples: its speed means something, its loss does not.
 """
 
@@ -48,6 +49,10 @@ from train.settings import TrainSettings
 SETTINGS = TrainSettings()
 BATCH, MAX_TOKENS, RANK = 8, 512, 16
 SEVEN_B = "llama-7b"
+
+THREADS_WAIT = "OMP_WAIT_POLICY"
+KERNELS_KEPT = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "1024", "LRU_CACHE_CAPACITY": "1024"}
+"""What Lorum sets of PyTorch as it is imported, and PyTorch's own numbers of kernels to keep."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,9 @@ def trl(model: Any, rows: Sequence[Encoded], tokenizer: Any, folder: str, **opti
         "input_ids": [row.input_ids.tolist() for row in rows],
         "completion_mask": [[0] * row.num_prompt + [1] * (len(row.input_ids) - row.num_prompt) for row in rows],
     }
-    arguments = SFTConfig(**common(folder), max_length=MAX_TOKENS, completion_only_loss=True, **options)
+    # No sample is longer than MAX_TOKENS; padding-free batches take no limit.
+    limit = None if options.get("padding_free") else MAX_TOKENS
+    arguments = SFTConfig(**common(folder), max_length=limit, completion_only_loss=True, **options)
     return SFTTrainer(model, arguments, train_dataset=Dataset.from_dict(columns), processing_class=tokenizer, peft_config=lora())
 
 
@@ -229,7 +236,9 @@ def alone(arguments: argparse.Namespace, name: str) -> Measured:
     """
     options = ["--pairs", str(arguments.pairs), "--base", arguments.base, "--alone", name]
     command = [sys.executable, __file__, str(arguments.samples), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    stock = {key: value for key, value in os.environ.items() if key != THREADS_WAIT} | KERNELS_KEPT
+    environment = None if name == "lorum" else stock
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(f"{name}: {done.stderr[-2000:]}")
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
