@@ -1,0 +1,1 @@
+"""The page at `/` on which one talks with the adapters: HTML, CSS and JavaScript, and nothing from elsewhere."""
