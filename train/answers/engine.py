@@ -102,6 +102,8 @@ class Engine:
             if self._closed:
                 raise StoppedError("the engine is closed")
             if len(self._waiting) >= self._most_waiting:
+                self._forget_cancelled()
+            if len(self._waiting) >= self._most_waiting:
                 raise BusyError(len(self._waiting), self._seconds_until_free())
             self._waiting.append(ticket)
             self._changed.notify()
@@ -157,6 +159,12 @@ class Engine:
                 self._batch = Batch(self._loaded.model, self._loaded.filler, self._loaded.voices)
             with self._changed:
                 self._seconds += time.monotonic() - started
+
+    def _forget_cancelled(self) -> None:
+        """Takes those out of the queue to whom nobody listens any more."""
+        kept = [ticket for ticket in self._waiting if not ticket.cancelled]
+        self._ended["cancelled"] += len(self._waiting) - len(kept)
+        self._waiting = deque(kept)
 
     def _admitted(self) -> list[Ticket]:
         """Those of the waiting that join now, in their order."""

@@ -1,16 +1,16 @@
 """A base in memory with adapters beside it, and the requests that can be made of them."""
 
-import datetime
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from formats.errors import UserError
-from formats.rendering.render import Turn, render_prompt
+from formats.rendering.render import Turn
 from formats.templates.template import Template
-from formats.templates.values import Values
 from formats.tokens.encoding import SampleEncoder
 from train.adapters.folder import Adapter, filler_id, generation_config
+from train.answers.asking import rendered
 from train.answers.voices import Mix, Voices
 from train.bases.base_model import load_for_generation, load_tokenizer, resolve
 from train.settings import DecodingSettings
@@ -33,6 +33,8 @@ class Request:
         mix: the adapters that answer; empty: the base alone.
         seed: of what is drawn.
         ends: texts besides the stop at which the answer ends.
+        left_out: turns at the beginning of the conversation for which the prompt has no room.
+        is_cut: whether the last turn lost its beginning, too.
     """
 
     prompt: tuple[int, ...]
@@ -41,6 +43,8 @@ class Request:
     mix: Mix
     seed: int
     ends: tuple[str, ...] = ()
+    left_out: int = 0
+    is_cut: bool = False
 
     @property
     def limit(self) -> int:
@@ -68,7 +72,6 @@ class Loaded:
         self.model = load_for_generation(self.base, first.settings.quantisation)
         self.voices = Voices(self.model)
         self.filler = filler_id(first.template, self.tokenizer)
-        self._encoders: dict[str, SampleEncoder] = {}
         for name, adapter in adapters.items():
             self.add(name, adapter)
 
@@ -81,7 +84,6 @@ class Loaded:
         self._refuse_other_base(name, adapter)
         self.voices.add(name, adapter)
         self.adapters[name] = adapter
-        self._encoders[name] = SampleEncoder(adapter.template, self.tokenizer)
 
     def request(
         self,
@@ -92,6 +94,7 @@ class Loaded:
         *,
         decoding: DecodingSettings | None = None,
         ends: Sequence[str] = (),
+        system: str | None = None,
     ) -> Request:
         """The request for a reply to these turns.
 
@@ -99,34 +102,60 @@ class Loaded:
             mix: who answers.
             manner: the adapter in whose template the turns are rendered and whose decoding holds; the base alone has none of its own.
             decoding: in place of the adapter's own.
+            ends: texts besides the stop at which the answer ends.
+            system: a system text in place of the template's own.
 
         Raises:
-            UserError: adapters of the mix have other templates.
+            UserError: adapters of the mix have other templates, or the template has no place for a system text.
+        """
+        self.refuse_mix(mix, manner)
+        adapter = self.adapters[manner]
+        config = generation_config(decoding or adapter.decoding, adapter.template, self.tokenizer)
+        prompt, left_out, is_cut = self._fitting(turns, manner, int(config.max_new_tokens or 0), system)
+        return Request(prompt, adapter.template, config, dict(mix), seed, tuple(ends), left_out, is_cut)
+
+    def prompt(self, turns: Sequence[Turn], manner: str, max_new_tokens: int = 0, system: str | None = None) -> tuple[int, ...]:
+        """The tokens of the prompt with as many of the last turns as fit; of a last turn that is too long alone, its end.
+
+        A prompt has as many tokens as the adapter's longest sample at most, and leaves room for the answer in what the base can read.
+        """
+        return self._fitting(turns, manner, max_new_tokens, system)[0]
+
+    def tokens(self, text: str, manner: str) -> tuple[int, ...]:
+        """The tokens of a prompt that is rendered already, in the template of an adapter."""
+        # What an encoder has read it remembers; a server reads new texts for as long as it runs.
+        return tuple(SampleEncoder(self.adapters[manner].template, self.tokenizer).prompt(text))
+
+    def _fitting(self, turns: Sequence[Turn], manner: str, max_new_tokens: int, system: str | None) -> tuple[tuple[int, ...], int, bool]:
+        """The tokens of the prompt that fits, how many turns it leaves out, and whether the last one is cut."""
+        adapter = self.adapters[manner]
+        positions = getattr(self.base.config.get_text_config(), "max_position_embeddings", None)
+        room = adapter.settings.max_tokens if positions is None else min(adapter.settings.max_tokens, positions - max_new_tokens)
+
+        def without(left_out: int) -> tuple[int, ...]:
+            return self.tokens(rendered(adapter.template, turns[left_out:], system), manner)
+
+        ids = without(0)
+        if len(ids) <= room:
+            return ids, 0, False
+        left_out = bisect_left(range(len(turns) - 1), True, 1, key=lambda count: len(without(count)) <= room) if len(turns) > 1 else 0
+        ids, last = without(left_out), turns[-1]
+        while len(ids) > room and len(last.text) > 1:
+            last = Turn(last.speaker, last.text[len(last.text) // 4 + 1 :])
+            ids = self.tokens(rendered(adapter.template, [last], system), manner)
+        return ids, left_out, last is not turns[-1]
+
+    def refuse_mix(self, mix: Mix, manner: str) -> None:
+        """Refuses a mix that cannot speak in the manner of an adapter.
+
+        Raises:
+            UserError: no adapter here has one of the names, or their templates differ.
         """
         for name in mix:
             self.refuse_unknown(name)
             if self.adapters[name].template != self.adapters[manner].template:
                 templates = [f"{other} has {self.adapters[other].template.name}" for other in (manner, name)]
                 raise UserError(f"{' and '.join(templates)}: adapters with different templates cannot be mixed")
-        adapter = self.adapters[manner]
-        config = generation_config(decoding or adapter.decoding, adapter.template, self.tokenizer)
-        return Request(self.prompt(turns, manner, int(config.max_new_tokens or 0)), adapter.template, config, dict(mix), seed, tuple(ends))
-
-    def prompt(self, turns: Sequence[Turn], manner: str, max_new_tokens: int = 0) -> tuple[int, ...]:
-        """The tokens of the prompt with as many of the last turns as fit; of a last turn that is too long alone, its end.
-
-        A prompt has as many tokens as the adapter's longest sample at most, and leaves room for the answer in what the base can read.
-        """
-        adapter = self.adapters[manner]
-        positions = getattr(self.base.config.get_text_config(), "max_position_embeddings", None)
-        room = adapter.settings.max_tokens if positions is None else min(adapter.settings.max_tokens, positions - max_new_tokens)
-        kept = list(turns)
-        while True:
-            rendered = render_prompt(adapter.template, kept, Values(date=datetime.date.today()))
-            ids = tuple(self._encoders[manner].prompt(rendered))
-            if len(ids) <= room or (len(kept) == 1 and len(kept[0].text) < 2):
-                return ids
-            kept = kept[1:] if len(kept) > 1 else [Turn(kept[0].speaker, kept[0].text[len(kept[0].text) // 4 + 1 :])]
 
     def refuse_unknown(self, name: str) -> None:
         """Refuses a name that no adapter has.

@@ -84,6 +84,23 @@ def test_a_full_queue_refuses_and_says_when(loaded: Loaded, engine: Engine) -> N
     gate.set()
 
 
+def test_who_left_takes_no_place_in_a_full_queue(loaded: Loaded, engine: Engine) -> None:
+    gate = threading.Event()
+    running = engine.ask(request(loaded, 0, 300), lambda item: gate.wait(10) and None)
+    while engine.load().running != 1:
+        time.sleep(0.005)
+    waiting = [engine.ask(request(loaded, 1), lambda item: None) for _ in range(8)]
+    for ticket in waiting[2:5]:
+        ticket.cancel()
+    waiting += [engine.ask(request(loaded, 1), lambda item: None) for _ in range(3)]
+    assert (engine.load().waiting, engine.load().ended) == (8, {"cancelled": 3})
+    with pytest.raises(BusyError):
+        engine.ask(request(loaded, 1), lambda item: None)
+    for ticket in (running, *waiting):
+        ticket.cancel()
+    gate.set()
+
+
 def test_who_leaves_makes_place_and_hears_nothing_more(loaded: Loaded, engine: Engine) -> None:
     heard: list[Any] = []
     answer = engine.answer(request(loaded, 0, 300))
@@ -132,6 +149,20 @@ def test_an_asked_end_is_no_part_of_the_answer(loaded: Loaded, engine: Engine) -
 def test_what_is_too_long_is_refused(loaded: Loaded, engine: Engine) -> None:
     with pytest.raises(UserError, match="reads 512 tokens"):
         engine.ask(request(loaded, 0, 511), lambda item: None)
+
+
+def test_a_prompt_tells_what_it_left_out(loaded: Loaded) -> None:
+    turns = [Turn(f"Speaker_{place % 2}", SENTENCES[place % 8]) for place in range(60)]
+    limit = DecodingSettings(max_new_tokens=300)
+    short = loaded.request(turns, {}, "court", 0, decoding=limit)
+    assert 0 < short.left_out < 60
+    assert not short.is_cut
+    assert short.prompt == loaded.request(turns[short.left_out :], {}, "court", 0, decoding=limit).prompt
+    assert len(short.prompt) <= 512 - 300
+    assert len(loaded.request(turns[short.left_out - 1 :], {}, "court", 0, decoding=limit).prompt) == len(short.prompt)
+    cut = loaded.request([*turns, Turn("Speaker_0", " ".join(SENTENCES) * 20)], {}, "court", 0, decoding=limit)
+    assert (cut.left_out, cut.is_cut) == (60, True)
+    assert 0 < len(cut.prompt) <= 512 - 300
 
 
 def test_a_closed_engine_tells_those_who_wait(loaded: Loaded) -> None:

@@ -1,0 +1,1 @@
+"""Answers over HTTP: an API of OpenAI's style, and a page to talk on."""
