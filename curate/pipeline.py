@@ -26,6 +26,7 @@ from curate.sources.source import Wanted
 from curate.splits import SPLITS
 from formats.errors import UserError
 from train.cache import cache_folder
+from train.evaluation.noted import BESIDE
 
 if TYPE_CHECKING:
     from train.progress import TrainProgress
@@ -202,8 +203,7 @@ class _Record:
             "recipe": recipe.model_dump(mode="json"),
             "stages": dict(self._before),
         }
-        if "judged" in before:
-            self.run["judged"] = before["judged"]
+        self.run |= {name: before[name] for name in BESIDE if name in before}
 
     def does(self, stage: _Stage) -> bool:
         """Does a stage and notes it; returns whether it was done before, with the same settings and input.
@@ -220,7 +220,8 @@ class _Record:
         seconds = before["seconds"] if done_before else round(time.monotonic() - started, 2)
         if before.get("fingerprint") != stage.made_from():
             self._changed = True
-            self.run.pop("judged", None)
+            for name in BESIDE:
+                self.run.pop(name, None)
         self._note(stage.name, {"fingerprint": stage.made_from(), "seconds": seconds, "counts": counts})
         return done_before
 

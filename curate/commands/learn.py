@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from curate.commands.judging import JudgingOptions, judge_if_asked, judging_options, refuse_half
+from curate.commands.routing import RoutingOptions, refuse_half_routing, route_if_asked, routing_options
 from curate.console import Reporter, common_options, tell
 
 
@@ -70,6 +71,7 @@ def train_command(
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Tokens within which an answer must stop. [default: 128]")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="A setting of [eval]: perplexity_samples=256, toxicity=none.")
 @judging_options
+@routing_options
 @common_options
 def eval_command(
     adapter: Path,
@@ -78,6 +80,7 @@ def eval_command(
     max_new_tokens: int | None,
     changes: tuple[str, ...],
     judging: JudgingOptions,
+    routing: RoutingOptions,
     as_json: bool,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -86,7 +89,8 @@ def eval_command(
     Compares it with its base and with the forum's own replies on the test and validation splits, whose threads the training never saw:
     perplexity, how answers end, their length, variety, copying, toxicity and style, with 95 % intervals. Writes the figures into the
     adapter's eval.json, the termination rates into its stop.json, and all of it into the report of its run, in place of what stands
-    there. With --against and --judge a judge compares answers by pairs as well.
+    there. With --against and --judge a judge compares answers by pairs as well; with --route it is measured how well messages are routed
+    between it and other adapters.
 
     \b
     Example:
@@ -95,20 +99,26 @@ def eval_command(
     from curate.evaluated import evaluation_lines
     from curate.judged_pairs import judging_lines
     from curate.pages.run import note_evaluation_in_run
+    from curate.routed import routing_lines
     from curate.settings import build_settings, sections_of
     from train.evaluation.evaluate import evaluate
     from train.settings import EvalSettings
+    from train.shelf.finding import find_adapter
 
     refuse_half(judging)
+    adapter = find_adapter(str(adapter))
     tables = sections_of(changes, "eval")
     named = {"prompts": prompts, "max_new_tokens": max_new_tokens}
     settings = build_settings(EvalSettings, {**tables["eval"], **{name: value for name, value in named.items() if value}}, "eval")
     samples = samples or adapter.parent / "samples"
+    refuse_half_routing(adapter, samples, routing)
     with Reporter(quiet) as progress:
         started = time.monotonic()
         result = evaluate(adapter, samples, settings, progress=progress).to_dict()
         note_evaluation_in_run(result, time.monotonic() - started, adapter, samples)
         judged = judge_if_asked(adapter, samples, judging, progress)
+        routed = route_if_asked(adapter, samples, routing, progress)
     if not as_json:
-        tell("\n".join([*evaluation_lines(result), *(["", *judging_lines(judged)] if judged else [])]))
-    return result if judged is None else {**result, "judged": judged}
+        sections = [evaluation_lines(result), judging_lines(judged) if judged else [], routing_lines(routed) if routed else []]
+        tell("\n\n".join("\n".join(lines) for lines in sections if lines))
+    return {**result, **({"judged": judged} if judged else {}), **({"routed": routed} if routed else {})}

@@ -32,6 +32,7 @@ from curate.splits import SPLITS
 from filters.funnel import COUNTED, Funnel, count
 from filters.scores import drop_scores
 from train.evaluation.judging.kept import kept_beside
+from train.shelf.routing_index import INDEX
 
 
 def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> None:
@@ -65,6 +66,7 @@ def remove(places: Downstream, plan: Plan, scores: Path, progress: Progress) -> 
             keep_up(folder, judged)
     for adapter in places.adapters:
         kept_beside(adapter).unlink(missing_ok=True)
+        (adapter / INDEX).unlink(missing_ok=True)
     for run in places.runs:
         _retell(run, places, plan)
 

@@ -10,6 +10,7 @@ from curate.manifest import stage_of
 from curate.pages.evaluation import evaluation_sections
 from curate.pages.judged import REPORT, judged_sections
 from curate.pages.judging_pairs import judging_sections
+from curate.pages.routing import routing_sections
 from curate.pages.style import page
 from curate.report import Row, adds_up, run_table, training_lines
 from formats.contract.lines import SIGNS
@@ -52,10 +53,19 @@ def note_evaluation_in_run(result: dict[str, Any], seconds: float, adapter: Path
 
 def note_judging_in_run(judged: dict[str, Any], out: Path) -> None:
     """Notes what a judge said of a run's adapter in the record and the report of that run; does nothing where `out` holds no run."""
+    _note_in_run("judged", judged, out)
+
+
+def note_routing_in_run(routed: dict[str, Any], out: Path) -> None:
+    """Notes how messages are routed between a run's adapter and others, likewise."""
+    _note_in_run("routed", routed, out)
+
+
+def _note_in_run(name: str, found: dict[str, Any], out: Path) -> None:
     record = read_json(out / "run.json")
     if "lorum" in record:
-        write_json({**record, "judged": judged}, out / "run.json")
-        write_report({**record, "judged": judged}, out)
+        write_json({**record, name: found}, out / "run.json")
+        write_report({**record, name: found}, out)
 
 
 def report_page(run: dict[str, Any], out: Path) -> str:
@@ -84,6 +94,8 @@ def report_page(run: dict[str, Any], out: Path) -> str:
         parts += ["<h2>Base and adapter</h2>", *evaluation_sections(stages["eval"]["counts"])]
     if "judged" in run:
         parts += judging_sections(run["judged"])
+    if "routed" in run:
+        parts += routing_sections(run["routed"])
     return page(f"{run['name']} — Lorum", parts)
 
 

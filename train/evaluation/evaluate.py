@@ -13,7 +13,7 @@ from train.bases.base_model import load_for_generation, load_tokenizer, resolve
 from train.evaluation.comparing import Measured, compared
 from train.evaluation.figures import Evaluation
 from train.evaluation.held_out import distinct_prompts, drawn, held_out
-from train.evaluation.judging.result import noted_judging
+from train.evaluation.noted import BESIDE, noted
 from train.evaluation.perplexity import losses
 from train.evaluation.toxicity import ToxicityMeter
 from train.files import write_whole
@@ -76,10 +76,9 @@ def evaluate(
 
 
 def _note(adapter: Adapter, evaluation: Evaluation) -> None:
-    """Writes the adapter's `eval.json`; how a judge compared the same adapter with others stays there."""
-    judged = noted_judging(adapter.folder)
+    """Writes the adapter's `eval.json`; what else was measured of the same adapter stays there."""
     found = {name: value for name, value in evaluation.to_dict().items() if name != "examples"}
-    kept = {} if judged is None else {"judged": judged}
+    kept = {name: held for name in BESIDE if (held := noted(adapter.folder, name)) is not None}
     write_whole(adapter.folder / EVALUATION, json.dumps({**found, **kept}, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from train.adapters.folder import EVALUATION
 from train.evaluation.judging.judge_prompt import Verdict
 from train.evaluation.judging.ratings import CONFIDENCE, RESAMPLES, Estimate, elo, win_rate
-from train.files import write_whole
+from train.evaluation.noted import note
 
 Outcome = Literal["first", "second", "tie", "unreadable"]
 """Which contestant of a pair won a question; unreadable where one of the two verdicts could not be read."""
@@ -162,23 +161,7 @@ def note_judging(folder: Path, result: dict[str, Any]) -> None:
 
     The examples are left out: a folder that is passed on holds no member's words.
     """
-    after = _evaluation(folder) | {"judged": {name: value for name, value in result.items() if name != "examples"}}
-    write_whole(folder / EVALUATION, json.dumps(after, indent=2, ensure_ascii=False) + "\n")
-
-
-def noted_judging(folder: Path) -> dict[str, Any] | None:
-    """The judging that stands in an adapter's `eval.json`; None where there is none."""
-    judged = _evaluation(folder).get("judged")
-    return judged if isinstance(judged, dict) else None
-
-
-def _evaluation(folder: Path) -> dict[str, Any]:
-    """What stands in an adapter's `eval.json`; nothing where it is missing or damaged."""
-    try:
-        found = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    note(folder, "judged", {name: value for name, value in result.items() if name != "examples"})
 
 
 def example(meeting: Meeting, question: str, category: str, names: tuple[str, str], answers: tuple[str, str]) -> Example:

@@ -12,7 +12,8 @@ from tests.servers.chat_completions import prefers_first, prefers_longer
 from tests.train.evaluation.judging.conftest import Adapters, FunctionJudge, write_jsonl
 from train.adapters.folder import beside
 from train.evaluation.judging.judge import JudgingSettings, judge_pairs
-from train.evaluation.judging.result import JudgingResult, Meeting, note_judging, noted_judging
+from train.evaluation.judging.result import JudgingResult, Meeting, note_judging
+from train.evaluation.noted import noted
 
 
 def is_garbage(a: str, b: str) -> str:
@@ -163,11 +164,11 @@ def test_nobody_to_meet_is_refused(adapters: Adapters, questions: Path) -> None:
 def test_the_result_joins_what_stands_in_the_evaluation(adapters: Adapters, tmp_path: Path, questions: Path) -> None:
     adapter = adapters()
     result = judged(adapter, [answers(tmp_path / "file.jsonl", "Guilty.")], FunctionJudge(prefers_longer), questions).to_dict()
-    assert noted_judging(adapter) is None
+    assert noted(adapter, "judged") is None
     note_judging(adapter, result)
     kept = {name: value for name, value in result.items() if name != "examples"}
     assert result["examples"]
-    assert noted_judging(adapter) == kept, "no texts of members in a folder that is passed on"
+    assert noted(adapter, "judged") == kept, "no texts of members in a folder that is passed on"
     assert json.loads((adapter / "eval.json").read_text()) == {"judged": kept}
     (adapter / "eval.json").write_text('{"base": {"perplexity": 3.5}, "judged": 1}')
     note_judging(adapter, result)
@@ -175,7 +176,7 @@ def test_the_result_joins_what_stands_in_the_evaluation(adapters: Adapters, tmp_
     assert result["position"]["first_share"] == 0.5
     assert (result["confidence"], result["resamples"]) == (0.95, 10_000)
     (adapter / "eval.json").write_text('{"cut": ')
-    assert noted_judging(adapter) is None
+    assert noted(adapter, "judged") is None
     note_judging(adapter, result)
     assert json.loads((adapter / "eval.json").read_text()) == {"judged": kept}
 
