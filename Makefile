@@ -1,15 +1,20 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both make .venv where it is not there.
+# `make test-llama-cpp` builds llama.cpp from its source (about five minutes on two cores) and tests the GGUF exports in it.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-llama-cpp lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/lorum curate-and-train sample_data/recipe.toml
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-llama-cpp: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[llama-cpp]'
+	$(BIN)/python -m pytest tests/llama_cpp
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
