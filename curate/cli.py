@@ -17,7 +17,11 @@ COMMANDS = {
     "plan": ("curate.commands.plan", "Say how much memory a training takes, before it runs."),
     "train": ("curate.commands.learn", "Train a QLoRA adapter on samples."),
     "eval": ("curate.commands.learn", "Measure an adapter: does it stop, and is it the personality?"),
-    "chat": ("curate.commands.chat", "Talk to an adapter."),
+    "chat": ("curate.commands.chat", "Talk to adapters."),
+    "serve": ("curate.commands.serve", "Serve adapters over HTTP: an OpenAI-style API and a page to talk."),
+    "route": ("curate.commands.route", "Choose the adapter for a message."),
+    "adapters": ("curate.commands.adapters", "Look at the shelf of adapters, mix and merge them."),
+    "export": ("curate.commands.export", "Take an adapter to another program, its stop with it."),
     "forget": ("curate.commands.forget", "Remove posts from a run and keep them out of it."),
     "curate-and-train": ("curate.commands.run", "Do all of it: from a recipe to an adapter."),
 }

@@ -2,7 +2,6 @@
 
 import io
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,54 +10,46 @@ from curate.console import common_options, tell
 
 
 @click.command("chat")
-@click.argument("adapter", type=click.Path(path_type=Path))
+@click.argument("adapters", metavar="ADAPTER...", nargs=-1, required=True)
+@click.option("--route", is_flag=True, help="Each comment is answered by the adapter that it fits.")
+@click.option("--seed", type=click.IntRange(0), help="Draws the same answers again. [default: others each time]")
 @common_options
-def chat_command(adapter: Path, as_json: bool, quiet: bool) -> dict[str, Any]:
-    """Talk to an adapter.
+def chat_command(adapters: tuple[str, ...], route: bool, seed: int | None, as_json: bool, quiet: bool) -> dict[str, Any]:
+    """Talk to adapters.
 
-    Each line you type is a comment; the adapter answers and stops by itself. Ctrl-C stops an answer, /new begins anew, Ctrl-D leaves. Reads
-    lines from a pipe as well.
+    Each line you type is a comment; an adapter answers and stops by itself, until /use or /mix lets another speak. Ctrl-C stops an answer,
+    Tab completes, /help lists what else there is, Ctrl-D leaves. Reads lines from a pipe as well.
+
+    ADAPTER is a folder, the name of a run, or user/name of the Hub; NAME=ADAPTER calls it by another name.
 
     \b
     Example:
-      lorum chat runs/kettle-court/adapter
+      lorum chat kettle-court cooks
     """
     if not quiet:
-        tell(f"loading {adapter}", err=True)
+        tell(f"loading {', '.join(adapters)}", err=True)
+    from curate.chatting.session import Session
     from train.answers.chat import open_chat
+    from train.shelf.finding import named
 
-    chat = open_chat({adapter.name: adapter})
-    interactive = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    if interactive and not quiet:
-        click.echo("Type a comment. /new begins anew, Ctrl-D leaves.", err=True)
-    answers = []
-    while (line := _read_line(interactive)) is not None:
-        if line == "/new":
-            chat.forget()
-        elif line:
-            _answer(chat, line, as_json)
-            answers.append({"comment": line, "reply": chat.turns[-1].text, "ending": chat.last.ending if chat.last else None})
-    return {"adapter": str(adapter), "answers": answers}
+    folders = named(adapters)
+    chat = open_chat(folders, seed)
 
+    def router() -> Any:
+        from train.shelf.routing import Router
 
-def _read_line(interactive: bool) -> str | None:
-    """The next comment, None at the end of the input."""
+        return Router.of(folders, chat.loaded)
+
+    session = Session(chat, router, is_interactive=sys.stdin.isatty() and not as_json, is_silent=as_json)
     try:
-        return input("you> " if interactive else "").strip()
-    except (EOFError, KeyboardInterrupt):
-        return None
-
-
-def _answer(chat: Any, line: str, as_json: bool) -> None:
-    """Prints an answer as it grows; Ctrl-C ends the answer only."""
-    pieces = chat.reply(line)
-    try:
-        for piece in pieces:
-            if not as_json:
-                tell(piece, nl=False)
+        session.route(route)
+        if not quiet:
+            session.note("Type a comment. /help lists the commands, Ctrl-D leaves.")
+        session.run()
     except KeyboardInterrupt:
-        pieces.close()
-    if not as_json:
-        click.echo("" if chat.last and chat.last.ending != "length" else " …")
+        raise click.exceptions.Exit(130) from None
+    finally:
+        chat.close()
+    return {"adapters": {name: str(folder) for name, folder in folders.items()}, "answers": session.answers}

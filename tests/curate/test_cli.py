@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from curate.cli import COMMANDS, main
+from curate.commands.adapters import COMMANDS as ADAPTERS
 from filters.catalogue import RULES, TRANSFORMS, build_filter
 
 Record = dict[str, Any]
@@ -80,17 +81,22 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], [], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def leaves(command: click.Command = main, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command that does something, those of groups included."""
+    if not isinstance(command, click.Group):
+        return [path]
+    within = {name: command.get_command(click.Context(command), name) for name in command.list_commands(click.Context(command))}
+    return [leaf for name, inner in within.items() for leaf in leaves(inner, (*path, name)) if inner]
+
+
+GROUPS = [[], *([name] for name in COMMANDS if isinstance(main.get_command(click.Context(main), name), click.Group))]
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--version"], [], *([*path, "--help"] for path in (*GROUPS, *leaves()))], ids=" ".join)
 def test_help_is_there_without_loading_anything_heavy(arguments: list[str]) -> None:
     done = process(SHOW_IMPORTS, *arguments)
     assert done.returncode == (0 if arguments else 2), done.stderr
     assert "loaded:\n" in done.stdout
-
-
-def leaves() -> list[tuple[str, ...]]:
-    """Every command that does something, those of groups included."""
-    found = {name: main.get_command(click.Context(main), name) for name in COMMANDS}
-    return [(name, *rest) for name, command in found.items() for rest in ([(leaf,) for leaf in getattr(command, "commands", ())] or [()])]
 
 
 @pytest.mark.parametrize("name", leaves(), ids=" ".join)
@@ -106,6 +112,14 @@ def test_a_command_helps_with_its_options_and_a_worked_example(name: tuple[str, 
 def test_the_line_in_the_list_is_the_first_line_of_the_commands_own_help(name: str) -> None:
     module, line = COMMANDS[name]
     command = getattr(importlib.import_module(module), f"{name.replace('-', '_')}_command")
+    assert inspect.getdoc(command.callback).split("\n")[0] == line
+    assert command.name == name
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_the_line_of_a_command_on_adapters_is_that_of_its_own_help(name: str) -> None:
+    module, line = ADAPTERS[name]
+    command = getattr(importlib.import_module(module), f"{name}_command")
     assert inspect.getdoc(command.callback).split("\n")[0] == line
     assert command.name == name
 
