@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,13 +95,15 @@ def read_matrices(folder: Path) -> Matrices:
             if name.endswith(_ROWS)
         }
     except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: missing; the adapter is not whole") from None
+        raise UserError(f"{error.filename or folder / WEIGHTS}: missing; the adapter is not whole") from None
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(
             f"{folder}: the adapter's weights are damaged ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         ) from None
     unknown = [name for name in named if not name.endswith((_A, _B, _MAGNITUDE, _ROWS))]
-    if unknown or config.get("rank_pattern") or config.get("alpha_pattern"):
+    # PEFT notes patterns that match no layer, too: those of a base's experts under the names that they once had.
+    patterns = [*(config.get("rank_pattern") or ()), *(config.get("alpha_pattern") or ())]
+    if unknown or any(re.fullmatch(rf"(.*\.)?({pattern})", layer) for pattern in patterns for layer in layers):
         what = unknown[0] if unknown else "ranks of their own for some layers"
         raise UserError(f"{folder}: holds {what}, which is no LoRA as Lorum trains it; merge it with PEFT")
     return Matrices(layers, rows, bool(config.get("fan_in_fan_out")))
