@@ -26,7 +26,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return SimpleNamespace(to_dict=lambda: {**copy.deepcopy(RESULT), "about": about})
 
     monkeypatch.setattr(module, "evaluate", evaluate)
-    (tmp_path / "adapter").mkdir()
+    for name in ("adapter", "another"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").touch()
     recipe = {"eval": EvalSettings().model_dump()}
     record = {"lorum": "1", "name": "court", "started": "now", "recipe": recipe, "stages": {"eval": OLD}}
     (tmp_path / "run.json").write_text(json.dumps(record))
@@ -58,7 +60,6 @@ def test_the_runs_own_settings_keep_its_stage(run: Path) -> None:
 
 def test_an_adapter_of_no_run_changes_no_record(run: Path) -> None:
     before = (run / "run.json").read_bytes()
-    (run / "another").mkdir()
     evaluated(run / "another")
     assert (run / "run.json").read_bytes() == before
     assert not (run / "report.html").exists()
