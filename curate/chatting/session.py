@@ -11,10 +11,8 @@ from curate.chatting.commands import completions, run_command
 from curate.chatting.terminal import edit_lines, on_ctrl_c
 from curate.chatting.transcript import answer_values, ending_of
 from curate.console import tell
-from formats.errors import UserError
 from formats.visible import for_terminal, for_terminal_line
 from train.answers.chat import Chat
-from train.answers.engine import BusyError
 from train.answers.speakers import Answer, Piece, Said
 
 if TYPE_CHECKING:
@@ -71,10 +69,11 @@ class Session:
                 if not self._is_interactive:
                     raise
                 self.note("\nCtrl-D leaves, /help says what else there is.")
-            except (UserError, BusyError) as error:
+            except Exception as error:
+                # Whatever failed, the conversation so far is not lost to who sits there.
                 if not self._is_interactive:
                     raise
-                self.note(" ".join(str(error).split()))
+                self.note(" ".join(str(error).split()) or type(error).__name__)
 
     def tell(self, said: Said, *, names: bool = False) -> None:
         """Shows answers as they grow; at a terminal Ctrl-C ends them and nothing else.

@@ -10,20 +10,24 @@ from formats.errors import UserError
 from formats.visible import for_terminal
 from train.answers.chat import Chat
 from train.answers.speakers import Answer
+from train.files import write_whole
 
 
 def write_transcript(chat: Chat, file: Path) -> None:
     """Writes a conversation; the suffix says how.
 
     Raises:
-        UserError: the suffix is another than .md and .json, or there is nothing to write yet.
+        UserError: the suffix is another than .md and .json, there is nothing to write yet, or the file cannot be written.
     """
     write = _WRITERS.get(file.suffix.lower())
     if write is None:
         raise UserError(f"{file}: a transcript is Markdown or JSON; name a file that ends with {' or '.join(_WRITERS)}")
     if not chat.exchanges:
         raise UserError(f"{file}: there is nothing to save yet; type a comment first")
-    file.write_text(write(chat), encoding="utf-8")
+    try:
+        write_whole(file.expanduser(), write(chat))
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{file}: cannot be written ({error}); name another file") from None
 
 
 def ending_of(answer: Answer) -> str:

@@ -36,9 +36,9 @@ def answer_together(batch: Batch, rows: Sequence[Row], has_ended: Callable[[Row]
 
 def rows_at_once(model: "PreTrainedModel | PeftModel", tokens: int, most: int) -> int:
     """How many rows of so many tokens are answered together, at most `most`: their keys and values stay within `_CACHE_BYTES`."""
-    config: Any = model.config
+    config: Any = model.config.get_text_config()
     heads = getattr(config, "num_attention_heads", 32)
     size = getattr(config, "head_dim", None) or getattr(config, "hidden_size", 4096) // heads
     width = (getattr(config, "num_key_value_heads", None) or heads) * size
-    row = 2 * 2 * getattr(config, "num_hidden_layers", 32) * width * max(tokens, 1)
+    row = 2 * model.dtype.itemsize * getattr(config, "num_hidden_layers", 32) * width * max(tokens, 1)
     return max(1, min(most, _CACHE_BYTES // row))

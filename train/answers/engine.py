@@ -20,7 +20,7 @@ Listener = Callable[["str | Reply | Exception"], None]
 MOST_ROWS = 16
 MOST_WAITING = 64
 _PROMPT_TOKENS = 4096
-"""Of prompts read at once between two steps, at most: those who are being answered wait for it."""
+"""Of prompts read at once between two steps, what fills up the shorter ones included: those who are being answered wait for it."""
 
 
 class BusyError(Exception):
@@ -141,6 +141,15 @@ class Engine:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            # Nobody would ever answer those who wait.
+            with self._changed:
+                self._closed = True
+                self._fail([*self._running, *self._waiting], error)
+
+    def _work(self) -> None:
         while True:
             with self._changed:
                 while not (self._running or self._waiting or self._closed):
@@ -169,17 +178,17 @@ class Engine:
     def _admitted(self) -> list[Ticket]:
         """Those of the waiting that join now, in their order."""
         admitted: list[Ticket] = []
-        tokens = 0
         while self._waiting and self._batch.takes_more:
             ticket = self._waiting[0]
             if ticket.cancelled:
                 self._waiting.popleft()
                 self._ended["cancelled"] += 1
                 continue
-            longest = max([self._batch.width, *(len(t.request.prompt) + t.request.limit for t in (*self._running, *admitted, ticket))])
-            rows = len(self._running) + len(admitted) + 1
-            tokens += len(ticket.request.prompt)
-            if rows > rows_at_once(self._loaded.model, longest, self._most_rows) or (admitted and tokens > _PROMPT_TOKENS):
+            together = [*self._running, *admitted, ticket]
+            prompt = max(len(one.request.prompt) for one in (*admitted, ticket))
+            width = max(self._batch.width, prompt) + max(one.request.limit - len(one.row.new) for one in together)
+            is_much = prompt * (len(admitted) + 1) > _PROMPT_TOKENS
+            if len(together) > rows_at_once(self._loaded.model, width, self._most_rows) or (admitted and is_much):
                 break
             admitted.append(self._waiting.popleft())
         return admitted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from formats.errors import UserError
 from formats.rendering.render import Turn
-from formats.templates.template import Template
+from formats.templates.template import BOT, Template
 from formats.tokens.encoding import SampleEncoder
 from train.adapters.folder import Adapter, filler_id, generation_config
 from train.answers.asking import rendered
@@ -139,6 +139,9 @@ class Loaded:
         if len(ids) <= room:
             return ids, 0, False
         left_out = bisect_left(range(len(turns) - 1), True, 1, key=lambda count: len(without(count)) <= room) if len(turns) > 1 else 0
+        # Where user and bot alternate, what begins is the user's.
+        while adapter.template.has_roles and left_out < len(turns) - 1 and turns[left_out].speaker == BOT:
+            left_out += 1
         ids, last = without(left_out), turns[-1]
         while len(ids) > room and len(last.text) > 1:
             last = Turn(last.speaker, last.text[len(last.text) // 4 + 1 :])

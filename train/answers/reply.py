@@ -67,9 +67,12 @@ class GrowingReply:
         whole = self.reply().text
         if self.ending is None:
             whole = whole[: len(whole) - self._held_back(whole)].rstrip()
-        if not whole.startswith(self._shown) or len(whole) <= len(self._shown):
+        # What was shown cannot be taken back: where the text became another one, it goes on behind what they share.
+        differ = (place for place, (now, before) in enumerate(zip(whole, self._shown, strict=False)) if now != before)
+        common = next(differ, min(len(whole), len(self._shown)))
+        if common == len(whole):
             return ""
-        piece, self._shown = whole[len(self._shown) :], whole
+        piece, self._shown = whole[common:], whole
         return piece
 
     def reply(self) -> Reply:
@@ -80,7 +83,7 @@ class GrowingReply:
         return Reply(text[: min(cuts)].rstrip() if cuts else text, tuple(self._ids), self.ending or "length")
 
     def _held_back(self, text: str) -> int:
-        """How many characters at the end may still be the beginning of an end."""
+        """How many characters at the end may still be the beginning of an end, or of a character: three of its four bytes at most."""
         ends = [self._template.stop.lstrip(), *self._asked]
         begun = [size for end in ends for size in range(1, len(end) + 1) if text.endswith(end[:size])]
-        return max([*begun, 1 if text.endswith("�") else 0])
+        return max([*begun, min(3, len(text) - len(text.rstrip("�")))])

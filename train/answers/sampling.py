@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig
 
 
+_LARGEST, _COLDEST = 1e30, 1e-6
+"""Bounds of scores and temperature: beyond them float32 knows no differences."""
+
+
 def next_tokens(logits: torch.Tensor, ids: torch.Tensor, config: "GenerationConfig", draws: torch.Tensor) -> torch.Tensor:
     """The next token of each row, (rows,), as `GenerationMixin.generate` chooses it with the same settings.
 
@@ -22,14 +26,16 @@ def next_tokens(logits: torch.Tensor, ids: torch.Tensor, config: "GenerationConf
     """
     scores = logits.float()
     if config.repetition_penalty not in (None, 1.0):
-        scores = RepetitionPenaltyLogitsProcessor(float(config.repetition_penalty))(ids, scores)
+        scores = RepetitionPenaltyLogitsProcessor(float(config.repetition_penalty))(ids, scores).clamp(-_LARGEST, _LARGEST)
     if not config.do_sample:
         return scores.argmax(-1)
     count = min(config.top_k or scores.shape[-1], scores.shape[-1])
-    likeliest = torch.topk(scores / (config.temperature or 1.0), count)
-    shares = likeliest.values.softmax(-1)
+    likeliest = torch.topk(scores, count)
+    # Below the likeliest, so that no temperature makes a number that is none.
+    lower = (likeliest.values - likeliest.values[:, :1]) / max(config.temperature or 1.0, _COLDEST)
+    shares = lower.softmax(-1)
     before = shares.cumsum(-1) - shares
-    shares = torch.where(before < (1.0 if config.top_p is None else config.top_p), shares, 0.0)
+    shares = torch.where((before <= 0) | (before < (1.0 if config.top_p is None else config.top_p)), shares, 0.0)
     reached = shares.cumsum(-1)
     place = (reached <= draws[:, None] * reached[:, -1:]).sum(-1, keepdim=True)
     # Rounding may leave nothing above a draw just below 1: then the last token of those left is meant.

@@ -80,7 +80,8 @@ class Growing:
         tokens = self.reply.token_ids if self.reply else self.ticket.row.new if self.ticket else ()
         seconds = (self.ended or time.monotonic()) - self.asked
         first = None if self.first is None else self.first - self.asked
-        return Answer(self.by, "".join(self.pieces), self.reply.ending if self.reply else None, len(tokens), seconds, first)
+        text = self.reply.text if self.reply else "".join(self.pieces)
+        return Answer(self.by, text, self.reply.ending if self.reply else None, len(tokens), seconds, first)
 
 
 class Answers:

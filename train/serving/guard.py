@@ -81,7 +81,7 @@ class Guard:
         if self._hosts is not None and host not in self._hosts:
             raise RefusedError(421, "this server answers under the name localhost or the address it was given", code="wrong_host")
         origin = headers.get("origin")
-        if method == "POST" and origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        if method == "POST" and origin is not None and _address(origin) != headers.get("host", "").lower():
             raise RefusedError(403, "pages of other sites may not ask this server", code="wrong_origin")
         if self._key is None or path in _FREE or path.startswith("/page/"):
             return
@@ -89,6 +89,14 @@ class Guard:
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._key):
             said = "the API key is wrong" if given else "an API key is needed: Authorization: Bearer KEY"
             raise RefusedError(401, said, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _address(origin: str) -> str | None:
+    """Host and port of an `Origin`."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _host(header: str) -> str | None:

@@ -18,7 +18,8 @@ def conversation(messages: Sequence[Message]) -> tuple[str | None, list[Turn]]:
         RefusedError: a message says nothing, a system text stands between the turns, or the last message is not the user's.
     """
     for place, message in enumerate(messages):
-        if not message.text.strip():
+        # An answer can be empty, and comes back as a part of the history.
+        if not message.text.strip() and message.role != "assistant":
             raise wrong(f"messages[{place}].content", "it is empty")
     begins = next((place for place, message in enumerate(messages) if message.role not in SYSTEM), len(messages))
     system = "\n\n".join(message.text.strip() for message in messages[:begins]) if begins else None
@@ -31,7 +32,7 @@ def conversation(messages: Sequence[Message]) -> tuple[str | None, list[Turn]]:
     turns = []
     for message in messages[begins:]:
         if message.role == "assistant":
-            turns.append(Turn(BOT, message.text))
+            turns += [Turn(BOT, message.text)] if message.text.strip() else []
         else:
             turns.append(Turn(f"Speaker_{speakers.setdefault(message.name, len(speakers))}", message.text))
     return system, turns

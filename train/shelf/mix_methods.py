@@ -15,6 +15,7 @@ from typing import Any, Literal, cast, get_args
 import torch
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer, LoraModel
+from torch.nn.functional import pad
 
 from formats.errors import UserError
 from train.adapters.matrices import LowRank
@@ -117,8 +118,11 @@ def _nearest(layer: LowRank, rank: int) -> LowRank:
     """The matrices of a rank whose product is nearest to that of others: its largest singular values, all of them in B as PEFT has them."""
     of_b, upper_b = torch.linalg.qr(layer.b)
     of_a, upper_a = torch.linalg.qr(layer.a.T)
-    left, values, right = torch.linalg.svd(upper_b @ upper_a.T)
-    return LowRank(right[:rank] @ of_a.T, of_b @ (left[:, :rank] * values[:rank]))
+    left, values, right = torch.linalg.svd(upper_b @ upper_a.T, full_matrices=False)
+    # A layer with a side narrower than the rank has no more values: what is missing is nothing.
+    missing = max(0, rank - len(values))
+    a, b = right[:rank] @ of_a.T, of_b @ (left[:, :rank] * values[:rank])
+    return LowRank(pad(a, (0, 0, 0, missing)), pad(b, (0, missing)))
 
 
 def _sizes(parts: Sequence[Ingredient]) -> dict[str, tuple[int, int]]:

@@ -157,3 +157,22 @@ def test_generation_settings_become_a_generation_config(tokenizer: PreTrainedTok
     greedy = generation_config(DecodingSettings(temperature=0.5, repetition_penalty=1.2), template, tokenizer, greedy=True)
     assert (greedy.do_sample, greedy.repetition_penalty, greedy.eos_token_id) == (False, 1.0, 1)
     assert SimpleNamespace(**greedy.to_dict()).temperature is None or not greedy.do_sample
+
+
+def test_a_character_of_several_tokens_is_shown_once_it_is_whole(template: Template) -> None:
+    from tokenizers import Tokenizer, decoders, models
+    from transformers import PreTrainedTokenizerFast
+
+    # As in Llama 2 and Mistral: a character without a token of its own is a token for each of its bytes.
+    words = ["<end>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁Guilty", "▁of", "▁tea", "."]
+    bpe = Tokenizer(models.BPE({word: place for place, word in enumerate(words)}, [], unk_token="<unk>", byte_fallback=True))
+    bpe.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<end>", unk_token="<unk>")
+    kettle = [words.index(f"<0x{byte:02X}>") for byte in "🫖".encode()]
+    growing = GrowingReply(template, tokenizer, generation_config(DecodingSettings(), template, tokenizer))
+    pieces = []
+    for token in (words.index("▁Guilty"), *kettle, words.index("▁of"), *kettle, words.index("▁tea"), words.index("."), 0):
+        growing.add(token)
+        pieces.append(growing.piece())
+    assert "".join(pieces) == growing.reply().text == "Guilty🫖 of🫖 tea."
+    assert not any("�" in piece for piece in pieces)

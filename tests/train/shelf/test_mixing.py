@@ -159,6 +159,15 @@ def test_svd_of_the_full_rank_is_the_sum_and_of_a_lower_one_the_nearest(court: P
         torch.testing.assert_close(error, torch.linalg.svdvals(whole)[rank:].square().sum().sqrt(), rtol=1e-3, atol=1e-4)
 
 
+def test_svd_at_a_rank_beyond_a_narrow_layer_keeps_that_layer_whole() -> None:
+    torch.manual_seed(0)
+    layers = {"wide": LowRank(torch.randn(6, 16), torch.randn(16, 6)), "narrow": LowRank(torch.randn(6, 16), torch.randn(4, 6))}
+    mixed = blended([Ingredient("court", layers, 1.0, 0.5)], Blend("svd"))
+    for name, layer in mixed.items():
+        assert (layer.a.shape, layer.b.shape) == (layers[name].a.shape, layers[name].b.shape)
+        torch.testing.assert_close(layer.b @ layer.a, 0.5 * layers[name].b @ layers[name].a, rtol=1e-3, atol=1e-4)
+
+
 def random_part(seed: int, rank: int, weight: float) -> Ingredient:
     torch.manual_seed(seed)
     sizes = {"model.layers.0.up": (6, 4), "model.layers.1.up": (5, 3)}
